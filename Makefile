@@ -1,0 +1,70 @@
+# Everything a newcomer needs: `make help`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header --quiet --upgrade
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test setup lint types unit bench kafka postgres docs lock clean
+
+help:  ## List all targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/run  ## Start everything in one process with live bilingual traffic; Ctrl-C stops it
+	@$(BIN)/guichet demo
+
+test: .venv/dev  ## Run every test, with real Kafka and PostgreSQL where they can be had
+	@$(BIN)/python -m pytest $(ARGS)
+
+setup: .venv/dev  ## Create the environment for development
+
+lint: .venv/dev  ## Style, formatting, import arrows, file sizes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache --verbose >/dev/null || $(BIN)/lint-imports --no-cache
+	@git ls-files -z '*.py' | xargs -0 wc -l | awk '$$2 != "total" && $$1 > 400 \
+	  { print $$2 " has " $$1 " lines; 400 are allowed: it may hold two rooms"; long = 1 } END { exit long }'
+
+types: .venv/dev  ## mypy, strict
+	@$(BIN)/mypy
+
+unit: .venv/dev  ## The tests that need only Python: seconds
+	@$(BIN)/python -m pytest -q tests/unit $(ARGS)
+
+bench: .venv/dev  ## Measure, beside the floors, and rewrite docs/benchmarks.md
+	@$(BIN)/guichet bench all
+
+kafka: .venv/dev  ## A real Apache Kafka for development, without containers
+	@$(BIN)/python -m tests.servers kafka
+
+postgres: .venv/dev  ## A real PostgreSQL for development, without containers
+	@$(BIN)/python -m tests.servers postgres
+
+docs: .venv/dev  ## Generate docs/reference from the code
+	@$(BIN)/python -m docs.generate
+
+lock: .venv/dev  ## Pin all dependencies again, with hashes
+	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip -q install uv
+	@$(COMPILE) pyproject.toml -o requirements/run.lock
+	@$(COMPILE) --group build -o requirements/build.lock
+	@$(COMPILE) pyproject.toml --group dev -o requirements/dev.lock
+
+clean:  ## Remove the environment, caches and local data
+	rm -rf .venv .cache data dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/python:
+	@echo "creating the environment in .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Guichet needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: .venv/python requirements/run.lock requirements/build.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.lock -r requirements/build.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
