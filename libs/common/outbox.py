@@ -1,0 +1,230 @@
+"""Events leave if and only if the rows do: emit, first_seen, and the relay that carries them to the log."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common import db
+from libs.common.bus import Bus, Record, partition_of
+from libs.common.db import Database, UtcDateTime, bulk_insert
+from libs.common.errors import Raced, Unavailable
+from libs.common.events import Event, encode
+from libs.common.faults import fault
+from libs.common.metrics import Metrics
+
+log = structlog.get_logger()
+
+RELAY_BATCH = 1000
+POLL_SECONDS = 0.5
+INBOX_KEPT = timedelta(days=8)  # longer than any topic keeps a record
+
+metadata = sa.MetaData()
+OUTBOX = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("traceparent", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("told_at", UtcDateTime, nullable=False),
+)
+INBOX = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("occurred_at", UtcDateTime, nullable=False, index=True),
+)
+
+
+def emit(session: AsyncSession, events: Sequence[Event]) -> None:
+    """Tell these facts when, and only if, the transaction commits; in this order for each key."""
+    told: list[Event] = session.info.setdefault("told", [])
+    told.extend(events)
+    session.info["before_commit"] = _write_outbox
+
+
+async def _write_outbox(session: AsyncSession) -> None:
+    """One insert for all that the transaction told."""
+    known: Mapping[str, int] = session.info.get("partitions", {})
+    count: int = session.info.get("partition_count", 12)
+    told: list[Event] = session.info["told"]
+    told_at = await db.now(session)
+    rows = []
+    for event in told:
+        partition = known.get(event.key)
+        rows.append(
+            {
+                "partition": partition_of(event.key.encode(), count) if partition is None else partition,
+                "topic": event.topics[0],
+                "key": event.key,
+                "type": event.type,
+                "event_id": event.event_id,
+                "traceparent": event.traceparent,
+                "value": encode(event).decode(),
+                "told_at": told_at,
+            }
+        )
+    await bulk_insert(session, OUTBOX, rows)
+
+
+async def first_seen(session: AsyncSession, events: Sequence[Event]) -> list[Event]:
+    """Those of the events whose effect is not yet in this database; noted in the same transaction.
+
+    For effects that no row's natural key guards. A repeat within the batch counts once.
+    """
+    unique = {event.event_id: event for event in events}
+    rows = [
+        {"event_id": event.event_id, "occurred_at": event.occurred_at}
+        for event in sorted(unique.values(), key=lambda event: event.event_id)
+    ]
+    new = {
+        row.event_id
+        for row in await bulk_insert(session, INBOX, rows, on_conflict=["event_id"], returning=["event_id"])
+    }
+    return [event for event in unique.values() if event.event_id in new]
+
+
+def record_of(
+    event: Event, source: str, partition: int, *, topic: str | None = None, value: bytes | None = None
+) -> Record:
+    """The event as a record in CloudEvents' binary mode.
+
+    Source: CloudEvents 1.0 Kafka protocol binding, https://github.com/cloudevents/spec
+    """
+    return Record(
+        topic or event.topics[0],
+        partition,
+        event.key.encode(),
+        encode(event) if value is None else value,
+        headers(event.type, event.event_id, source, event.traceparent),
+    )
+
+
+def headers(type_: str, event_id: str, source: str, traceparent: str) -> tuple[tuple[str, bytes], ...]:
+    """The headers every record of ours carries."""
+    common = (
+        ("ce_specversion", b"1.0"),
+        ("ce_type", type_.encode()),
+        ("ce_source", f"/guichet/{source}".encode()),
+        ("ce_id", event_id.encode()),
+        ("content-type", b"application/json"),
+    )
+    return (*common, ("traceparent", traceparent.encode())) if traceparent else common
+
+
+class Relay:
+    """Carries what a service's transactions told to the log, in order for each key, at least once.
+
+    One transaction: take each partition that no other replica has, delete its oldest rows, publish them, commit.
+    The lock and the rows are taken in two statements: one would read an older snapshot and publish again what
+    another replica has just deleted.
+    """
+
+    def __init__(self, database: Database, bus: Bus, service: str, metrics: Metrics) -> None:
+        self._database = database
+        self._bus = bus
+        self._service = service
+        self._metrics = metrics
+        self._told = asyncio.Event()
+        self.waiting_for: str | None = None
+        database.after_commit.append(self._told.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Carry until told to stop; woken by commits of this process, and by a poll for those of others."""
+        pause = 0.2
+        while not stop.is_set():
+            self._told.clear()
+            try:
+                moved = await self.turn()
+                self.waiting_for = None
+                pause = 0.2
+            except (Unavailable, Raced) as error:
+                self.waiting_for = str(error)
+                log.warning("relay_waits", reason=str(error), seconds=pause)
+                await _either(stop, self._told, pause, ignore_told=True)
+                pause = min(pause * 2, 5.0)
+                continue
+            if not moved:
+                await _either(stop, self._told, POLL_SECONDS)
+        try:
+            await self.turn()  # what the last batches told, when there is still somebody to tell
+        except (Unavailable, Raced):
+            log.warning("relay_left_rows")
+
+    def ready(self) -> str | None:
+        """What we wait for, or None."""
+        return f"the relay waits: {self.waiting_for}" if self.waiting_for else None
+
+    async def turn(self) -> int:
+        """Carry one batch; returns how many rows went."""
+        async with self._database.begin() as session:
+            rows = await self._take(session)
+            if not rows:
+                return 0
+            fault("relay_before_publish")
+            await self._bus.publish([_record(row, self._service) for row in rows])
+            fault("relay_before_commit")
+        types: dict[str, int] = {}
+        for row in rows:
+            types[row.type] = types.get(row.type, 0) + 1
+        for type_, n in types.items():
+            self._metrics.published(type_, n)
+        self._metrics.outbox_oldest_age(0.0)
+        return len(rows)
+
+    async def _take(self, session: AsyncSession) -> list[Any]:
+        oldest = sa.select(OUTBOX.c.id).order_by(OUTBOX.c.id).limit(RELAY_BATCH)
+        if self._database.dialect == "postgresql":
+            locked = await session.execute(_LOCK, {"name": f"{self._service}.outbox", "last": self._bus.partitions - 1})
+            ours = [row.p for row in locked if row.got]
+            if not ours:
+                return []
+            oldest = oldest.where(OUTBOX.c.partition == sa.any_(sa.bindparam("ours", ours, type_=_INTEGERS)))
+        taken = await session.execute(
+            sa.delete(OUTBOX).where(OUTBOX.c.id.in_(oldest)).returning(*OUTBOX.c), execution_options=_RAW
+        )
+        rows = sorted(taken.all(), key=lambda row: row.id)
+        if rows:
+            age = (await db.now(session) - rows[0].told_at).total_seconds()
+            self._metrics.outbox_oldest_age(max(age, 0.0))
+        return rows
+
+    async def oldest_at(self) -> datetime | None:
+        """When the oldest row still waiting was told; None when the outbox is empty."""
+        async with self._database.read() as session:
+            found: datetime | None = (await session.execute(sa.select(sa.func.min(OUTBOX.c.told_at)))).scalar()
+            return found
+
+
+_RAW = {"synchronize_session": False}
+_INTEGERS: Any = sa.ARRAY(sa.Integer)
+_LOCK = sa.text("SELECT p, pg_try_advisory_xact_lock(hashtext(:name), p) AS got FROM generate_series(0, :last) AS p")
+
+
+def _record(row: Any, service: str) -> Record:
+    return Record(
+        row.topic,
+        row.partition,
+        row.key.encode(),
+        row.value.encode(),
+        headers(row.type, row.event_id, service, row.traceparent),
+    )
+
+
+async def _either(stop: asyncio.Event, told: asyncio.Event, seconds: float, *, ignore_told: bool = False) -> None:
+    """Until told to stop, woken, or the time is over."""
+    waits = [asyncio.ensure_future(stop.wait())] + ([] if ignore_told else [asyncio.ensure_future(told.wait())])
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

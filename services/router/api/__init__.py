@@ -1,0 +1,1 @@
+"""HTTP in: queues, agents, work items, mentions and conversations."""

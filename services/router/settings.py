@@ -1,0 +1,15 @@
+"""What may differ between two deployments of the router."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.settings import Port, Settings
+
+
+class RouterSettings(Settings):
+    """The router's settings; variables begin with ROUTER_."""
+
+    model_config = SettingsConfigDict(env_prefix="ROUTER_", frozen=True, extra="forbid")
+
+    port: Port = 8003
+    pool_size: int = Field(8, ge=2, le=100, description="Connections to PostgreSQL")

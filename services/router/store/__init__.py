@@ -1,0 +1,1 @@
+"""The router's tables, and every question asked of them. Rows stay in here."""
