@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
 from libs.common.bus import Record, partition_of
+from libs.common.db import Database
 from libs.common.events import (
     Event,
     Labels,
@@ -127,3 +129,13 @@ def figure(of: Metrics, name: str, **labels: str) -> float:
 def size(event: Event) -> int:
     """Bytes of its record's value."""
     return len(encode(event))
+
+
+async def make_tables(database: Database, service: str, *metadata: sa.MetaData) -> None:
+    """Make these tables as a migration would, in the service's schema where there are schemas."""
+    async with database.begin() as session:
+        if database.dialect == "postgresql":
+            await session.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
+        connection = await session.connection()
+        for each in metadata:
+            await connection.run_sync(each.create_all)

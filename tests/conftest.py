@@ -34,6 +34,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 @pytest.fixture
+def kafka_to_crash(tmp_path: Path) -> Iterator[KafkaCluster]:
+    """A broker of the test's own: Guichet's topics have fixed names."""
+    with _had(lambda: KafkaCluster.start(tmp_path / "kafka")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
 def postgres_to_crash(tmp_path: Path) -> Iterator[Postgres]:
     """A server of the test's own, as durable as in production."""
     with _had(lambda: Postgres.start(tmp_path / "postgres")) as server:

@@ -1,8 +1,9 @@
 """Migrations by Alembic: one history per service, the same on PostgreSQL and SQLite."""
 
-import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -11,10 +12,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from libs.common.db import server_settings
-from libs.common.errors import Misconfigured, Unavailable
+from libs.common.db import house_errors, reach, server_settings, sqlite_engine
+from libs.common.errors import Misconfigured
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 5
+LOCK_SECONDS = 30  # for another one that migrates
 
 
 async def migrate(url: str, service: str, folder: Path) -> tuple[str | None, str]:
@@ -25,8 +29,7 @@ async def migrate(url: str, service: str, folder: Path) -> tuple[str | None, str
         Unavailable: it does not answer.
     """
     script = _script(folder)
-    answer: tuple[str | None, str] = await _on(url, service, lambda connection: _upgrade(connection, script, service))
-    return answer
+    return await _on(url, service, partial(_upgrade, script=script, service=service), writes=True)
 
 
 async def check(url: str, service: str, folder: Path) -> str | None:
@@ -50,27 +53,22 @@ def _script(folder: Path) -> ScriptDirectory:
     return ScriptDirectory(str(folder), version_locations=[str(folder)])
 
 
-async def _on(url: str, service: str, work: Any) -> Any:
+async def _on(url: str, service: str, work: Callable[[sa.Connection], T], *, writes: bool = False) -> T:
     """Run `work(connection)` on a connection of its own, in one transaction."""
     if url.startswith("sqlite:///"):
         file = Path(url.removeprefix("sqlite:///")) / f"{service}.db"
         file.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(f"sqlite+aiosqlite:///{file}")
+        # without foreign keys, as SQLite's own advice for changing a table by making it anew
+        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        engine = sqlite_engine(file, pool_size=1, begin=begin, busy_seconds=LOCK_SECONDS, foreign_keys=False)
     else:
         address = sa.make_url(url).set(drivername="postgresql+asyncpg")
-        limits = server_settings(service) | {"statement_timeout": "0", "lock_timeout": "30s"}
-        engine = create_async_engine(address, connect_args={"timeout": CONNECT_SECONDS, "server_settings": limits})
+        limits = server_settings(service) | {"statement_timeout": "0", "lock_timeout": f"{LOCK_SECONDS}s"}
+        options = {"timeout": CONNECT_SECONDS, "server_settings": limits, "async_creator_fn": reach}
+        engine = create_async_engine(address, connect_args=options)
     try:
-        async with asyncio.timeout(CONNECT_SECONDS + 1):
-            connection = await engine.connect()
-        try:
-            answer = await connection.run_sync(work)
-            await connection.commit()
-            return answer
-        finally:
-            await connection.close()
-    except (TimeoutError, OSError, sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-        raise Unavailable("the database", str(error).splitlines()[0] if str(error) else "no answer") from error
+        async with house_errors(), engine.begin() as connection:
+            return await connection.run_sync(work)
     finally:
         await engine.dispose()
 

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
-from libs.common.bus import Bus, Record, partition_of
+from libs.common.bus import MAX_VALUE_BYTES, Bus, Record, partition_of
 from libs.common.db import Database, UtcDateTime, bulk_insert
-from libs.common.errors import Raced, Unavailable
+from libs.common.errors import Raced, Rejected, Unavailable
 from libs.common.events import Event, encode
 from libs.common.faults import fault
 from libs.common.metrics import Metrics
@@ -47,19 +48,28 @@ INBOX = sa.Table(
 
 def emit(session: AsyncSession, events: Sequence[Event]) -> None:
     """Tell these facts when, and only if, the transaction commits; in this order for each key."""
+    if not events:
+        return
     told: list[Event] = session.info.setdefault("told", [])
     told.extend(events)
     session.info["before_commit"] = _write_outbox
 
 
 async def _write_outbox(session: AsyncSession) -> None:
-    """One insert for all that the transaction told."""
+    """One insert for all that the transaction told.
+
+    Raises:
+        Rejected: one is too large for the log; in the outbox it would hold up all that comes after it.
+    """
     known: Mapping[str, int] = session.info.get("partitions", {})
     count: int = session.info.get("partition_count", 12)
     told: list[Event] = session.info["told"]
     told_at = await db.now(session)
     rows = []
     for event in told:
+        value = encode(event)
+        if len(value) > MAX_VALUE_BYTES:
+            raise Rejected(f"{event.type} {event.event_id} is {len(value)} bytes; {MAX_VALUE_BYTES} are allowed")
         partition = known.get(event.key)
         rows.append(
             {
@@ -69,7 +79,7 @@ async def _write_outbox(session: AsyncSession) -> None:
                 "type": event.type,
                 "event_id": event.event_id,
                 "traceparent": event.traceparent,
-                "value": encode(event).decode(),
+                "value": msgspec.Raw(value),  # JSON within JSON becomes its text: nothing is escaped twice
                 "told_at": told_at,
             }
         )

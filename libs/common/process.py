@@ -53,8 +53,22 @@ async def serve(
     A second signal, if it is SIGINT, ends the process at once.
 
     Raises:
-        Misconfigured: a port cannot be had.
+        Misconfigured: a port cannot be had, or a task raised it; all is closed before.
     """
+    try:
+        failed = await _run_until_told(services, stop_pause, drain, on_ready)
+    finally:
+        closed = await asyncio.gather(*map(_close, services))
+    return 0 if all(closed) and not failed else 1
+
+
+async def _run_until_told(
+    services: Sequence[Service],
+    stop_pause: timedelta,
+    drain: timedelta,
+    on_ready: Callable[[], None] | None,
+) -> bool:
+    """Whether a part failed; all have ended, or were left behind."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(_listen(service)) for service in services]
         asked = stack.enter_context(_signals())
@@ -64,8 +78,8 @@ async def serve(
         for service, server, listener in zip(services, servers, listeners, strict=True):
             parts: list[tuple[str, Awaitable[None]]] = [("server", server.serve([listener]))]
             parts += [(getattr(task, "__qualname__", repr(task)), task(stop)) for task in service.tasks]
-            for name, part in parts:
-                lives[asyncio.create_task(_live(service, part))] = f"{service.name} {name}"
+            for name, work in parts:
+                lives[asyncio.create_task(_live(service, work))] = f"{service.name} {name}"
         signalled = asyncio.create_task(asked.wait())
         up = asyncio.create_task(_all_up(servers))
         try:
@@ -85,10 +99,13 @@ async def serve(
                 server.should_exit = True
             failed |= await _drain(lives, servers, drain)
         finally:
-            for life in (signalled, up, *lives):
-                life.cancel()
-            closed = await asyncio.gather(*map(_close, services))
-    return 0 if all(closed) and not failed else 1
+            for part in (everything := [signalled, up, *lives]):
+                part.cancel()
+            await asyncio.wait(everything, timeout=CLOSE_SECONDS)
+    for life in lives:
+        if isinstance(error := _error_of(life), Misconfigured):
+            raise error  # the one line for a person stands better alone than in a traceback
+    return failed
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
@@ -191,9 +208,9 @@ def _signals() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def _live(service: Service, part: Awaitable[None]) -> None:
+async def _live(service: Service, work: Awaitable[None]) -> None:
     structlog.contextvars.bind_contextvars(service=service.name)
-    await part
+    await work
 
 
 async def _all_up(servers: Sequence[_Server]) -> None:
@@ -208,9 +225,12 @@ def _ended(lives: dict[asyncio.Task[None], str]) -> dict[asyncio.Task[None], str
 def _report(ended: dict[asyncio.Task[None], str], event: str) -> bool:
     """Log them; whether there were any."""
     for life, name in ended.items():
-        error = None if life.cancelled() else life.exception()
-        log.error(event, part=name, exc_info=error)
+        log.error(event, part=name, exc_info=_error_of(life))
     return bool(ended)
+
+
+def _error_of(life: asyncio.Task[None]) -> BaseException | None:
+    return life.exception() if life.done() and not life.cancelled() else None
 
 
 async def _drain(lives: dict[asyncio.Task[None], str], servers: Sequence[_Server], drain: timedelta) -> bool:
@@ -220,15 +240,12 @@ async def _drain(lives: dict[asyncio.Task[None], str], servers: Sequence[_Server
     failed = {
         life: name
         for life, name in _ended(lives).items()
-        if life not in before and (life.cancelled() or life.exception())
+        if life not in before and (life.cancelled() or _error_of(life))
     }
     if late:
         log.error("not_drained", parts=[lives[life] for life in late])
         for server in servers:
             server.force_exit = True
-        for life in late:
-            life.cancel()
-        await asyncio.wait(late, timeout=CLOSE_SECONDS)
     return _report(failed, "failed_while_stopping") or bool(late)
 
 

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import __version__
-from libs.common.bus import Bus, Pulse, Record
+from libs.common.bus import Bus, Pulse, Record, partition_of
 from libs.common.db import Database
 from libs.common.errors import Raced, Rejected, Unavailable
 from libs.common.events import Event, decode
@@ -23,12 +24,22 @@ from libs.common.outbox import record_of
 
 log = structlog.get_logger()
 
-RACES = 5  # times a batch that raced runs again at once
-WHOLE_AGAIN_SECONDS = (0.2, 1.0)  # a batch that failed runs again after these, then in halves
-ALONE_AGAIN_SECONDS = 1.0
-AWAY_SECONDS = (0.2, 5.0)  # first and longest wait for something that is away
-DEAD_IN_A_ROW = 50  # above this the fault is ours, not the records'
-DEAD_SHARE, DEAD_WINDOW = 0.05, 1000
+
+@dataclass(frozen=True)
+class Patience:
+    """How often and after how many seconds what failed is tried again."""
+
+    races: int = 5  # times a batch that raced runs again at once
+    whole_again: tuple[float, ...] = (0.2, 1.0)  # a batch that failed runs again after these, then in halves
+    alone_again: float = 1.0
+    away_first: float = 0.2  # doubling, for what is away
+    away_longest: float = 5.0
+    dead_in_a_row: int = 50  # from here the fault is ours, not the records'
+    dead_share: float = 0.05  # or above this share of
+    dead_window: int = 1000  # so many records
+
+
+PATIENCE = Patience()
 
 WritingHandler = Callable[[Sequence[Event], AsyncSession], Awaitable[None]]
 PureHandler = Callable[[Sequence[Event]], Awaitable[Sequence[Event]]]
@@ -62,6 +73,7 @@ class Worker:
         writing: Mapping[str, WritingHandler] | None = None,
         pure: Mapping[str, PureHandler] | None = None,
         tells: str = "",
+        patience: Patience = PATIENCE,
     ) -> None:
         self._bus = bus
         self._group = group
@@ -72,7 +84,8 @@ class Worker:
         self._tells = tells
         self._pulse = Pulse()
         self._dead_in_a_row = 0
-        self._lately: deque[bool] = deque(maxlen=DEAD_WINDOW)
+        self._patience = patience
+        self._lately: deque[bool] = deque(maxlen=patience.dead_window)
         self._dead_lately = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -99,13 +112,14 @@ class Worker:
 
     async def _on_batch(self, batch: Sequence[Record]) -> None:
         with structlog.contextvars.bound_contextvars(group=self._group):
+            here = Counter(record.topic for record in batch)
+            self._tell_lag(here)
             items, unreadable = self._decoded(batch)
             for record, reason in unreadable:
                 await self._bury(record, reason, attempts=0)
             if items:
                 await self._with_patience(items, whole=True)
-            for topic, lag in self._pulse.lag.items():
-                self._metrics.lag(self._group, topic, lag)
+            self._tell_lag(Counter())
 
     def _decoded(self, batch: Sequence[Record]) -> tuple[list[_Item], list[tuple[Record, str]]]:
         items: list[_Item] = []
@@ -116,7 +130,7 @@ class Worker:
             type_ = record.header("ce_type")
             try:
                 event = decode(type_, record.value)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 unreadable.append((record, f"{type_ or 'no ce_type'}: {error}"))
                 continue
             if event is not None:
@@ -129,8 +143,9 @@ class Worker:
 
     async def _with_patience(self, items: Sequence[_Item], *, whole: bool) -> None:
         """Until each of these is done or a dead letter: the ladder of waits, races and halves."""
+        patience = self._patience
         failures = races = 0
-        away = AWAY_SECONDS[0]
+        away = patience.away_first
         while items:
             try:
                 await self._once(items)
@@ -141,16 +156,18 @@ class Worker:
                 log.warning("waits", reason=str(error), seconds=round(away, 1))
                 self._pulse.waits(error.what)
                 await self._pause(away + random.uniform(0, away / 4))  # noqa: S311
-                away = min(away * 2, AWAY_SECONDS[1])
+                away = min(away * 2, patience.away_longest)
             except Raced as error:
+                self._pulse.waits(None)
                 races += 1
-                if races > RACES:
+                if races > patience.races:
                     if len(items) == 1:
                         log.warning("races_on", reason=str(error))
-                        await self._pause(AWAY_SECONDS[0])
+                        await self._pause(patience.away_first)
                     else:
                         return await self._in_halves(items)
             except Rejected as error:
+                self._pulse.waits(None)
                 at_fault = [item for item in items if item.event.event_id == error.event_id]
                 if len(items) == 1:
                     at_fault = list(items)
@@ -160,15 +177,16 @@ class Worker:
                     await self._bury(item.record, str(error), attempts=1)
                 items = [item for item in items if item not in at_fault]
             except Exception as error:
+                self._pulse.waits(None)
                 failures += 1
-                waits = WHOLE_AGAIN_SECONDS if whole else ()
+                waits = patience.whole_again if whole else ()
                 if len(items) == 1 and failures > max(len(waits), 1):
                     reason = "".join(traceback.format_exception(error, limit=-8))
                     return await self._bury(items[0].record, reason, attempts=failures)
                 if len(items) > 1 and failures > len(waits):
                     return await self._in_halves(items)
                 log.warning("batch_failed", records=len(items), error=f"{type(error).__name__}: {error}")
-                await self._pause(waits[failures - 1] if failures <= len(waits) else ALONE_AGAIN_SECONDS)
+                await self._pause(waits[failures - 1] if failures <= len(waits) else patience.alone_again)
         return None
 
     async def _in_halves(self, items: Sequence[_Item]) -> None:
@@ -192,13 +210,22 @@ class Worker:
         else:
             for topic, events in by_topic.items():
                 told = await self._pure[topic](events)
-                source = self._group
-                await self._bus.publish(
-                    [record_of(event, source, partitions[event.key], topic=self._tells) for event in told]
-                )
+                await self._bus.publish([self._record(event, partitions) for event in told])
                 for type_, n in Counter(event.type for event in told).items():
                     self._metrics.published(type_, n)
         self._count(items, time.perf_counter() - started)
+
+    def _record(self, event: Event, partitions: Mapping[str, int]) -> Record:
+        """In the partition its cause came from, so that order survives the hop."""
+        partition = partitions.get(event.key)
+        if partition is None:
+            partition = partition_of(event.key.encode(), self._bus.partitions)
+        return record_of(event, self._group, partition, topic=self._tells)
+
+    def _tell_lag(self, here: Mapping[str, int]) -> None:
+        """What is not yet handled: what waits beyond the batch, and the batch itself while it is in hand."""
+        for topic, waiting in self._pulse.lag.items():
+            self._metrics.lag(self._group, topic, waiting + here.get(topic, 0))
 
     def _count(self, items: Sequence[_Item], seconds: float) -> None:
         now_ms = time.time() * 1000
@@ -231,7 +258,7 @@ class Worker:
                 ("dlq_version", __version__.encode()),
             ),
         )
-        away = AWAY_SECONDS[0]
+        away = self._patience.away_first
         while True:
             try:
                 await self._bus.publish([dead])
@@ -239,7 +266,7 @@ class Worker:
             except Unavailable as error:
                 self._pulse.waits(error.what)
                 await self._pause(away)
-                away = min(away * 2, AWAY_SECONDS[1])
+                away = min(away * 2, self._patience.away_longest)
         self._pulse.waits(None)
         self._metrics.dead_letter(record.topic)
         log.error("dead_letter", where=where, reason=reason.strip().splitlines()[-1] if reason.strip() else "")
@@ -247,8 +274,10 @@ class Worker:
     def _note_dead(self) -> None:
         self._dead_in_a_row += 1
         self._note(dead=True)
-        full = len(self._lately) == DEAD_WINDOW
-        if self._dead_in_a_row >= DEAD_IN_A_ROW or (full and self._dead_lately > DEAD_SHARE * DEAD_WINDOW):
+        patience = self._patience
+        full = len(self._lately) == patience.dead_window
+        too_many = full and self._dead_lately > patience.dead_share * patience.dead_window
+        if self._dead_in_a_row >= patience.dead_in_a_row or too_many:
             raise TooManyDead(
                 f"{self._group}: {self._dead_in_a_row} records in a row and {self._dead_lately} of the last "
                 f"{len(self._lately)} could not be handled; mend the cause, then `guichet dlq replay`"
@@ -260,7 +289,7 @@ class Worker:
             self._note(dead=False)
 
     def _note(self, *, dead: bool) -> None:
-        if len(self._lately) == DEAD_WINDOW and self._lately[0]:
+        if len(self._lately) == self._patience.dead_window and self._lately[0]:
             self._dead_lately -= 1
         self._lately.append(dead)
         self._dead_lately += dead

@@ -1,9 +1,11 @@
 """Decisions: which conversation a message joins, whether somebody must answer, in what order. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 Urgency = Literal["critical", "high", "normal", "low", "none"]
 URGENCIES: tuple[Urgency, ...] = ("critical", "high", "normal", "low", "none")
@@ -24,8 +26,7 @@ FIRST_RESPONSE: dict[str, timedelta | None] = {
 OPEN_STATES = ("pending", "reserved", "assigned", "wrapping")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """A work item as the decisions see it."""
 
     id: str
@@ -41,8 +42,7 @@ class Item:
     opened_by: str  # post id
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True, gc=False):
     """All messages with one author and one handle in one thread, or within 72 h of the last message."""
 
     id: str
@@ -62,8 +62,7 @@ class Conversation:
     item: Item | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A customer's message: already classified."""
 
     network: str
@@ -80,8 +79,7 @@ class Message:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class OwnPost:
+class OwnPost(msgspec.Struct, frozen=True, gc=False):
     """A post of one of our handles, whoever wrote it."""
 
     network: str
@@ -92,8 +90,7 @@ class OwnPost:
     posted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True, gc=False):
     """A waiting line; it takes the languages it names, the default one all others."""
 
     slug: str
@@ -101,31 +98,27 @@ class Queue:
     team: str
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """Nobody has this conversation yet: a new work item waits."""
 
     conversation: Conversation
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True, gc=False):
     """The conversation already waits or is in somebody's hands; it may have become more urgent."""
 
     conversation: Conversation
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(msgspec.Struct, frozen=True, gc=False):
     """No answer is needed: kept and browsable, in no queue."""
 
     conversation: Conversation
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """Our answer was seen before the message it answers."""
 
     conversation: Conversation
@@ -184,39 +177,15 @@ def route(
         conversation: the one it joins, or None.
         answered_at: the network's time of an answer of ours that came in before it, or None.
     """
-    talk = conversation or Conversation(
-        id=new_conversation_id,
-        network=message.network,
-        author_id=message.author_id,
-        author_username=message.author_username,
-        handle=message.handle,
-        team="main",
-        key=message.key,
-        thread_id=message.thread_id,
-        language="und",
-        state="open",
-        opened_at=message.posted_at,
-        last_message_at=message.posted_at,
-        last_customer_at=message.posted_at,
-        version=0,
-    )
+    talk = conversation or _new_conversation(new_conversation_id, message)
     language = message.language if message.language != "und" else talk.language
-    talk = replace(
-        talk,
-        language=language,
-        thread_id=message.thread_id or talk.thread_id,
-        last_message_at=max(talk.last_message_at, message.posted_at),
-        last_customer_at=max(talk.last_customer_at, message.posted_at),
-        version=talk.version + 1,
-    )
     if talk.item is not None:
         item = more_urgent(talk.item, message.urgency, message.posted_at)
-        return Joined(replace(talk, state="open", item=item), item)
+        return Joined(_heard(talk, message, language, "open", item=item), item)
     if answered_at is not None and answered_at >= message.posted_at:
-        last = max(talk.last_message_at, answered_at)
-        return Answered(replace(talk, state="waiting_customer", last_message_at=last))
+        return Answered(_heard(talk, message, language, "waiting_customer", answered_at=answered_at))
     if message.set_aside:
-        return SetAside(replace(talk, state="set_aside" if conversation is None else talk.state))
+        return SetAside(_heard(talk, message, language, talk.state if conversation else "set_aside"))
     queue = queue_for(language, queues)
     item = Item(
         id=new_item_id,
@@ -231,7 +200,49 @@ def route(
         version=1,
         opened_by=message.post_id,
     )
-    return Opened(replace(talk, state="open", team=queue.team, item=item), item)
+    return Opened(_heard(talk, message, language, "open", item=item), item)
+
+
+def _new_conversation(id_: str, message: Message) -> Conversation:
+    return Conversation(
+        id=id_,
+        network=message.network,
+        author_id=message.author_id,
+        author_username=message.author_username,
+        handle=message.handle,
+        team="main",
+        key=message.key,
+        thread_id=message.thread_id,
+        language="und",
+        state="open",
+        opened_at=message.posted_at,
+        last_message_at=message.posted_at,
+        last_customer_at=message.posted_at,
+        version=0,
+    )
+
+
+def _heard(
+    talk: Conversation,
+    message: Message,
+    language: str,
+    state: str,
+    *,
+    item: Item | None = None,
+    answered_at: datetime | None = None,
+) -> Conversation:
+    """The conversation after this message; with an item it belongs to the item's team."""
+    return replace(
+        talk,
+        language=language,
+        thread_id=message.thread_id or talk.thread_id,
+        last_message_at=max(talk.last_message_at, answered_at or message.posted_at, message.posted_at),
+        last_customer_at=max(talk.last_customer_at, message.posted_at),
+        state=state,
+        team=item.team if item else talk.team,
+        item=item,
+        version=talk.version + 1,
+    )
 
 
 def more_urgent(item: Item, urgency: Urgency, posted_at: datetime) -> Item:

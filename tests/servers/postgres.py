@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
+import secrets
 import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import tempfile
@@ -32,6 +33,7 @@ from tests.servers.processes import (
 START_LIMIT = 60.0  # seconds; after a crash, the log has to be replayed first
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+_ELSEWHERE = "guichet-postgres-"
 _SOCKET_PATH_BYTES = 100  # the system takes some 107, of which PostgreSQL's file name is a part
 
 
@@ -55,8 +57,8 @@ class Postgres:
 
         Args:
             folder: Keeps the data: a second start there finds the databases again. Where root starts it, it
-                runs as another user and owns the folder; if that user cannot get there, the data lies in the
-                system's folder for temporary files and `folder` holds a link to it.
+                runs as another user and owns the folder; if that user cannot get there, `folder` holds a
+                link to the data, which lies among the system's temporary files until `folder` is removed.
             port: A free one takes its place when it is taken.
             settings: As in postgresql.conf, over ours. For tests that don't crash it, `{"fsync": "off"}`.
 
@@ -216,23 +218,35 @@ def _user() -> tuple[int, int] | None:
 
 
 def _reachable(folder: Path, user: tuple[int, int] | None) -> Path:
-    """Give the folder to the user it will run as, or another one that this user can get to."""
+    """Give the folder to the user it will run as, or another one that this user can get to.
+
+    Opening the folders above it is no way out: some are a person's home, and pytest closes its own again
+    whenever it starts.
+    """
     if user is None:
         return folder
     link = folder / "elsewhere"
     if not link.exists():  # nor what it points to
-        # what we made for ourselves among the temporary files, as tests do, we may open to passers-by
-        temporary = Path(tempfile.gettempdir()).resolve()
-        for parent in folder.resolve().parents:
-            if parent.is_relative_to(temporary) and parent != temporary and parent.stat().st_uid == 0:
-                parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
         os.chown(folder, *user)
         if _can_enter(folder, user):
             return folder
+        _sweep(user)
+        elsewhere = _lasting() / f"{_ELSEWHERE}{secrets.token_hex(8)}"
         link.unlink(missing_ok=True)
-        link.symlink_to(tempfile.mkdtemp(prefix="guichet-postgres-", dir=_lasting()))
-        os.chown(link.resolve(), *user)
+        link.symlink_to(elsewhere)  # first: what no link points to is swept
+        elsewhere.mkdir(mode=0o700)
+        (elsewhere / "origin").write_text(str(link))
+        os.chown(elsewhere, *user)
     return link.resolve()
+
+
+def _sweep(user: tuple[int, int]) -> None:
+    """Remove the data whose folder is gone: a test's, as a rule."""
+    for elsewhere in _lasting().glob(f"{_ELSEWHERE}*"):
+        with contextlib.suppress(OSError):  # it isn't whole yet, or another process sweeps too
+            link = Path((elsewhere / "origin").read_text())
+            if elsewhere.stat().st_uid == user[0] and link.resolve() != elsewhere.resolve():
+                shutil.rmtree(elsewhere)
 
 
 def _lasting() -> Path:

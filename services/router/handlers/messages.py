@@ -1,9 +1,9 @@
 """What `mentions.classified` and `replies` bring: customers' messages and our own posts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, assert_never
 
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db

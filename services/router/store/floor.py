@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, bulk_insert, bulk_update, matching, v
@@ -139,8 +140,8 @@ async def load(
 _KNOWN = sa.select(*[MENTIONS.c[name] for name in KnownMention._fields])
 _ANSWERS = sa.select(*[OWN_POSTS.c[name] for name in KnownAnswer._fields])
 _OWN = sa.select(OWN_POSTS.c.network, OWN_POSTS.c.post_id)
-_ITEM_COLUMNS = tuple(Item.__dataclass_fields__)
-_CONVERSATION_COLUMNS = tuple(name for name in Conversation.__dataclass_fields__ if name != "item")
+_ITEM_COLUMNS = Item.__struct_fields__
+_CONVERSATION_COLUMNS = tuple(name for name in Conversation.__struct_fields__ if name != "item")
 _TALKS = (
     sa.select(
         *[CONVERSATIONS.c[name] for name in _CONVERSATION_COLUMNS],

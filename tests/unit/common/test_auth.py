@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from libs.common.auth import Caller, Keyring, needs
 from libs.common.errors import Misconfigured
@@ -127,6 +128,16 @@ def test_a_broken_or_missing_file_leaves_the_keys_as_they_were(world: World, tex
     world.path.write_text(good.replace(secret.split("_")[1], "abcdefgh"))
     world.seconds = 2.0
     world.refusal({b"x-api-key": secret.encode()})
+
+
+def test_a_broken_file_is_reported_once(world: World) -> None:
+    secret = create_key(world.path, name="ana", role="agent")
+    world.open()
+    world.path.write_text("[[key]")
+    with capture_logs() as lines:
+        for world.seconds in (1.0, 2.0, 3.0):
+            world.caller(secret)
+    assert [line["event"] for line in lines] == ["keys_left_as_they_were"]
 
 
 def test_a_keyring_does_not_open_without_a_file(world: World) -> None:

@@ -177,7 +177,7 @@ async def test_a_bug_is_logged_under_the_requests_id_and_says_nothing_outside(tm
 def test_a_problem_is_utf_8_whatever_it_quotes() -> None:
     problem = Problem(400, "odd", "Odd", "é \ud800", "Ask Zoé")
     body = bytes(problem.as_response().body)
-    assert json.loads(body.decode("utf-8"))["fix"] == "Ask Zoé"
+    assert json.loads(body.decode("utf-8"))["detail"] == "é \ud800"
     assert "é" in body.decode("utf-8")
 
 

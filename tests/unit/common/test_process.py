@@ -141,6 +141,16 @@ async def test_a_task_that_fails_stops_everything_and_is_an_error(house: House) 
     assert str(line["exc_info"]) == "broken"
 
 
+async def test_a_task_that_finds_the_set_up_wrong_stops_everything_and_says_so(house: House) -> None:
+    async def finds(stop: asyncio.Event) -> None:
+        raise Misconfigured("the tables are newer than this program")
+
+    services = house.service(finds), house.service(obedient, name="ingest")
+    with pytest.raises(Misconfigured, match="the tables are newer"):
+        await serve(services, stop_pause=LONG, drain=LONG)
+    assert sorted(house.closed) == ["ingest", "router"]
+
+
 async def test_a_task_that_returns_early_is_an_error_too(house: House) -> None:
     async def returns(stop: asyncio.Event) -> None:
         return
@@ -200,6 +210,7 @@ async def test_a_port_in_use_is_one_line_with_port_and_service(house: House) -> 
     assert str(caught.value).startswith(f"router cannot listen on 127.0.0.1 port {port}: Address already in use")
     assert "ROUTER_PORT" in str(caught.value)
     socket.create_server(("127.0.0.1", first.port)).close()  # what was taken is free again
+    assert sorted(house.closed) == ["ingest", "router"]
 
 
 async def test_log_lines_carry_the_service_they_come_from(house: House) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
 from structlog.contextvars import get_contextvars
 
-from libs.common.auth import Keyring
+from libs.common.auth import Keyring, public
 from libs.common.errors import Misconfigured
 from libs.common.keys import create_key
 from libs.common.metrics import Metrics
@@ -74,10 +74,17 @@ def test_a_router_inside_a_router_stops_the_service(tmp_path: Path) -> None:
 
 
 async def test_one_router_serves_two_apps(tmp_path: Path) -> None:
-    first, second = an_app(tmp_path, body_limits={"/v1/raw": 10}), an_app(tmp_path)
+    routes = APIRouter(dependencies=[public])
+
+    @routes.post("/v1/size")
+    async def size(request: Request) -> int:
+        return len(await request.body())
+
+    first = an_app(tmp_path, routers=[routes], body_limits={"/v1/size": 10})
+    second = an_app(tmp_path, routers=[routes])
     async with calls(first) as one, calls(second) as two:
-        assert (await one.post("/v1/raw", content=CHUNK)).status_code == 413
-        assert (await two.post("/v1/raw", content=CHUNK)).status_code == 200
+        assert (await one.post("/v1/size", content=CHUNK)).status_code == 413
+        assert (await two.post("/v1/size", content=CHUNK)).json() == 1000
 
 
 # --- how large
@@ -96,6 +103,19 @@ async def test_a_body_without_a_length_is_counted(tmp_path: Path) -> None:
     async with calls(an_app(tmp_path, body_limits={"/v1/raw": 2000})) as client:
         assert (await client.post("/v1/raw", content=chunks(2))).json() == {"bytes": 2000}
         assert (await client.post("/v1/raw", content=chunks(3))).status_code == 413
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read(tmp_path: Path) -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(CHUNK)
+        yield CHUNK
+
+    async with calls(an_app(tmp_path, body_limits={"/v1/raw": 10})) as client:
+        answer = await client.post("/v1/raw", content=body(), headers={"Content-Length": "11"})
+    assert answer.status_code == 413
+    assert read == []
 
 
 async def test_a_body_that_fastapi_reads_is_counted_too(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Which conversation a message joins, where it waits, what answers it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.domain import (
     Answered,
@@ -46,21 +46,21 @@ def message(**changes: object) -> Message:
             posted_at=NOON,
             key="k",
         ),
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )
 
 
 def item(**changes: object) -> Item:
     return replace(
         Item("itm_1", "cnv_1", "fr", "main", "normal", "pending", NOON, NOON + 90 * MINUTE, "", 1, "m0"),
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )
 
 
 def conversation(**changes: object) -> Conversation:
     return replace(
         Conversation("cnv_1", "x", "jo", "jo", "acme", "main", "k", "t1", "fr", "open", NOON, NOON, NOON, version=1),
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )
 
 

@@ -1,0 +1,36 @@
+"""The database: engines, transactions, bulk statements, and errors in the house's words."""
+
+from libs.common.db.bulk import Row, bulk_insert, bulk_update, matching, v
+from libs.common.db.columns import Json, UtcDateTime
+from libs.common.db.database import (
+    IDLE_IN_TRANSACTION_SECONDS,
+    LOCK_SECONDS,
+    STATEMENT_SECONDS,
+    Database,
+    connect,
+    now,
+    reach,
+    server_settings,
+    sqlite_engine,
+)
+from libs.common.db.errors import house_errors
+
+__all__ = [
+    "IDLE_IN_TRANSACTION_SECONDS",
+    "LOCK_SECONDS",
+    "STATEMENT_SECONDS",
+    "Database",
+    "Json",
+    "Row",
+    "UtcDateTime",
+    "bulk_insert",
+    "bulk_update",
+    "connect",
+    "house_errors",
+    "matching",
+    "now",
+    "reach",
+    "server_settings",
+    "sqlite_engine",
+    "v",
+]

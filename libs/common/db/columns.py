@@ -1,0 +1,63 @@
+"""Columns that mean the same on PostgreSQL and SQLite."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_encode = msgspec.json.Encoder().encode
+
+
+def aware(moment: datetime) -> datetime:
+    """The same; a time without a zone is refused, because PostgreSQL's driver would take it for the machine's."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, as SQLite keeps a time."""
+    return (aware(moment) - _EPOCH) // _MICROSECOND
+
+
+def as_json(value: Any) -> str:
+    """As both keep a value."""
+    return _encode(value).decode()
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC time: `timestamptz`, or whole microseconds on SQLite (whose own times come back naive)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.BigInteger())
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        return microseconds(value) if dialect.name == "sqlite" else aware(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value if value is None else value.astimezone(UTC)
+        return _EPOCH + timedelta(microseconds=value)
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """A value as JSON text on both databases (lists too: never arrays)."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+        return None if value is None else as_json(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        return None if value is None else msgspec.json.decode(value)

@@ -1,0 +1,199 @@
+"""Connections and transactions, on PostgreSQL and on SQLite."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from libs.common.db.errors import house_errors
+from libs.common.errors import Misconfigured, Raced, Unavailable
+
+T = TypeVar("T")
+
+RACES = 4  # times a person's write that raced runs again at once
+CONNECT_SECONDS = 5
+LOCK_SECONDS = 2
+STATEMENT_SECONDS = 4
+IDLE_IN_TRANSACTION_SECONDS = 15
+
+
+class Database:
+    """One service's database. On SQLite one connection writes and a few read; on PostgreSQL a pool does both."""
+
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, clock_offset: timedelta = timedelta(), partitions: int = 12
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._clock_offset = clock_offset
+        self._partitions = partitions  # of every topic, for what a transaction tells
+        self.after_commit: list[Callable[[], None]] = []  # each is called when a transaction told something
+
+    @property
+    def dialect(self) -> str:
+        """`postgresql` or `sqlite`."""
+        return self._writer.dialect.name
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A transaction: commits at the end, rolls back on an exception.
+
+        Raises:
+            Raced: a deadlock, a lock not had in time, a row somebody was quicker with.
+            Unavailable: the database is away, or went during the commit (then it may have happened: run again).
+        """
+        async with (
+            house_errors(),
+            AsyncSession(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            session.info["clock_offset"] = self._clock_offset
+            session.info["partition_count"] = self._partitions
+            yield session
+            if before := session.info.get("before_commit"):
+                await before(session)
+        if session.info.get("told"):
+            for wake in self.after_commit:
+                wake()
+
+    async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """What `work` answers, in a transaction of its own; run again when somebody was quicker, at most five times.
+
+        Raises:
+            Raced, Unavailable: as `begin`.
+        """
+        for _ in range(RACES):
+            with contextlib.suppress(Raced):
+                async with self.begin() as session:
+                    return await work(session)
+        async with self.begin() as session:
+            return await work(session)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for questions only; it sees what is committed and never waits for a writer."""
+        async with house_errors(), AsyncSession(self._reader, expire_on_commit=False) as session:
+            session.info["clock_offset"] = self._clock_offset
+            yield session
+
+    async def ping(self) -> None:
+        """Return when the database answers, else raise `Unavailable`."""
+        try:
+            async with asyncio.timeout(3), self.read() as session:
+                await session.execute(sa.text("SELECT 1"))
+        except TimeoutError as error:
+            raise Unavailable("the database", "no answer in 3 s") from error
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def connect(
+    url: str, service: str, *, pool_size: int = 8, clock_offset: timedelta = timedelta(), partitions: int = 12
+) -> Database:
+    """The service's database behind `postgresql://...` (schema `service`) or `sqlite:///folder` (one file each).
+
+    Opens nothing yet. `clock_offset` shifts the database's clock, for tests.
+
+    Raises:
+        Misconfigured: the address is neither.
+    """
+    if url.startswith("sqlite:///"):
+        file = Path(url.removeprefix("sqlite:///")) / f"{service}.db"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        writer = sqlite_engine(file, pool_size=1, begin="BEGIN IMMEDIATE")
+        return Database(writer, sqlite_engine(file, pool_size=4, begin="BEGIN"), clock_offset, partitions)
+    if url.startswith(("postgresql://", "postgres://")):
+        try:
+            address = sa.make_url(url).set(drivername="postgresql+asyncpg")
+        except exc.ArgumentError as error:
+            raise Misconfigured(f"the database address cannot be read: {error}") from error
+        engine = create_async_engine(
+            address,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=STATEMENT_SECONDS,
+            pool_reset_on_return="rollback",
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "server_settings": server_settings(service),
+                "async_creator_fn": reach,
+            },
+        )
+        return Database(engine, engine, clock_offset, partitions)
+    raise Misconfigured(f"a database address begins with postgresql:// or sqlite:///, not {url.split(':')[0]!r}")
+
+
+async def reach(*args: Any, **options: Any) -> Any:
+    """asyncpg's own `connect`. A server that cannot be reached is said here, where it cannot be anything else."""
+    try:
+        return await asyncpg.connect(*args, **options)
+    except OSError as error:  # a time limit's error is one too
+        raise Unavailable("the database", str(error) or "no answer in time") from error
+
+
+def server_settings(service: str) -> dict[str, str]:
+    """What each PostgreSQL connection of a service asks of the server: its schema and its time limits."""
+    return {
+        "search_path": service,
+        "application_name": f"guichet-{service}",
+        "jit": "off",
+        "lock_timeout": f"{LOCK_SECONDS}s",
+        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+    }
+
+
+def sqlite_engine(
+    file: Path, *, pool_size: int, begin: str, busy_seconds: int = 5, foreign_keys: bool = True
+) -> AsyncEngine:
+    """One SQLite file; `begin` says what a transaction begins with, a write lock or a view of what is committed."""
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{file}",
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args={"timeout": float(busy_seconds)},
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={busy_seconds * 1000}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def say_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+async def now(session: AsyncSession) -> datetime:
+    """The database's clock, read once a transaction: leases and due times never use a pod's."""
+    known: datetime | None = session.info.get("now")
+    if known is None:
+        if session.get_bind().dialect.name == "sqlite":
+            known = datetime.now(UTC)  # one machine: its clock is the database's
+        else:
+            known = (await session.execute(sa.select(sa.func.clock_timestamp()))).scalar_one().astimezone(UTC)
+        known += session.info.get("clock_offset", timedelta())
+        session.info["now"] = known
+    return known
