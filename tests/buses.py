@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from libs.common.bus import Bus, HandleBatch, Pulse, Record
 from libs.common.bus_kafka import KafkaBus
 from libs.common.bus_local import LocalBus
+from libs.common.errors import Unavailable
 from tests.builders import PARTITIONS
 
 PATIENCE = 20.0  # seconds until what should have happened counts as missing
@@ -111,6 +112,46 @@ class OnKafka(InMemory):
         finally:
             await admin.close()
         return name
+
+
+class Through:
+    """A bus through which everything goes to another; subclasses stand in the way."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.partitions = bus.partitions
+        self._bus = bus
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        await self._bus.publish(records)
+
+    async def consume(self, topics: Collection[str], group: str, handle: HandleBatch, pulse: Pulse) -> None:
+        await self._bus.consume(topics, group, handle, pulse)
+
+    def scan(self, topic: str) -> AsyncIterator[Record]:
+        return self._bus.scan(topic)
+
+    async def ping(self) -> None:
+        await self._bus.ping()
+
+    async def close(self) -> None:
+        await self._bus.close()
+
+
+class Away(Through):
+    """A bus that can be away for publishers: before it takes the records, or after it has."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.before = self.after = False
+        self.tries = 0
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        self.tries += 1
+        if self.before:
+            raise Unavailable("Kafka")
+        await super().publish(records)
+        if self.after:
+            raise Unavailable("Kafka", "it did not answer")
 
 
 class Reader:

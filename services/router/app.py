@@ -4,6 +4,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from libs.common import dead_letters
 from libs.common.auth import Keyring
 from libs.common.bus import Bus
 from libs.common.connect import Gate
@@ -19,6 +20,7 @@ from services.router.handlers.messages import on_messages
 from services.router.handlers.snapshot import Snapshot
 from services.router.settings import RouterSettings
 
+HEARS = (CLASSIFIED, REPLIES)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -27,7 +29,7 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
     metrics = Metrics(CollectorRegistry(), "router")
     database = connect(settings.database, "router", pool_size=settings.pool_size, partitions=settings.partitions)
     gate = Gate(settings.database, "router", MIGRATIONS)
-    worker = Worker(bus, "router", metrics, database=database, writing={CLASSIFIED: on_messages, REPLIES: on_messages})
+    worker = Worker(bus, "router", metrics, database=database, writing=dict.fromkeys(HEARS, on_messages))
     relay = Relay(database, bus, "router", metrics)
     snapshot = Snapshot(database, metrics.registry)
     app = web_app(
@@ -37,6 +39,7 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
             agents.routes(database),
             work_items.routes(database),
             mentions.routes(database),
+            dead_letters.routes("router", bus, metrics, HEARS),
         ],
         metrics=metrics,
         keyring=Keyring(settings.keys),

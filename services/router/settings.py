@@ -12,4 +12,4 @@ class RouterSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="ROUTER_", frozen=True, extra="forbid")
 
     port: Port = 8003
-    pool_size: int = Field(8, ge=2, le=100, description="Connections to PostgreSQL")
+    pool_size: int = Field(default=8, ge=2, le=100, description="Connections to PostgreSQL")

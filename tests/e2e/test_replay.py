@@ -12,7 +12,7 @@ from tests.proof.replay import dead_letters, kill_of, outcome, replay, replay_un
 from tests.servers import KafkaCluster, Postgres
 
 TRAFFIC = ROOT / "config" / "demo" / "traffic.ndjson"
-WANTED = expected(TRAFFIC.open(encoding="utf-8"), brands_in(TRAFFIC.with_name("traffic_users.ndjson")))
+WANTED = expected(TRAFFIC, brands_in(TRAFFIC.with_name("traffic_users.ndjson")))
 
 
 @pytest.fixture(params=["one process", pytest.param("four on kafka", marks=[pytest.mark.kafka, pytest.mark.postgres])])

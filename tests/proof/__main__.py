@@ -16,7 +16,7 @@ from tests.servers import KafkaCluster, Postgres
 
 async def prove(file: Path, *, real: bool, kills: int, speed: str, seed: int) -> None:
     """Replay with kills, then once more at full speed: the second must change nothing."""
-    wanted = expected(file.open(encoding="utf-8"), brands_in(file.with_name(f"{file.stem}_users.ndjson")))
+    wanted = expected(file, brands_in(file.with_name(f"{file.stem}_users.ndjson")))
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)

@@ -1,7 +1,7 @@
 """What must come of a file of posts, worked out from the file alone."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -32,12 +32,12 @@ def brands_in(users: Path) -> set[str]:
     return {row["id"] for row in rows if row.get("verified_brand")}
 
 
-def expected(lines: Iterable[str], brands: set[str]) -> Expected:
+def expected(file: Path, brands: set[str]) -> Expected:
     """The earliest direct answer of any of our handles, from the network's own times."""
     posted: dict[str, datetime] = {}
     ours: set[str] = set()
     answers: list[tuple[str, datetime]] = []
-    for post in map(json.loads, lines):
+    for post in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
         at = datetime.fromisoformat(post["created_at"])
         posted[post["id"]] = at
         if post["author_id"] not in brands:

@@ -3,7 +3,9 @@
 The only place that knows `json_to_recordset` (PostgreSQL) from `json_each` (SQLite).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -11,9 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db.columns import Json, UtcDateTime, as_json, microseconds
+from libs.common.db.columns import Json, UtcDateTime, as_json, aware, microseconds
+from libs.common.errors import Rejected
 
 Row = Mapping[str, Any]
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, and not the six characters themselves
 
 
 def v(column: str) -> sa.ColumnElement[Any]:
@@ -149,13 +154,19 @@ def _params(session: AsyncSession, table: sa.Table, names: tuple[str, ...], rows
     special = _special(session.get_bind().dialect.name, table, names)
     if special:
         rows = [{**row, **{name: plain(row[name]) for name, plain in special}} for row in rows]
-    return {"v_rows": as_json(rows)}
+    for name in names:
+        if isinstance(_type_of(table, name), UtcDateTime):
+            for row in rows:
+                if isinstance(row[name], datetime):
+                    aware(row[name])
+    encoded = as_json(rows)
+    if r"\u0000" in encoded and _NUL.search(encoded):
+        raise Rejected("a text with a NUL character")  # PostgreSQL refuses it, SQLite would cut the text there
+    return {"v_rows": encoded}
 
 
 @lru_cache(maxsize=512)
-def _special(
-    dialect: str, table: sa.Table, names: tuple[str, ...]
-) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+def _special(dialect: str, table: sa.Table, names: tuple[str, ...]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     """The columns whose values do not stand in JSON as they are, and how they do."""
     times = [name for name in names if isinstance(_type_of(table, name), UtcDateTime)] if dialect == "sqlite" else []
     texts = [name for name in names if isinstance(_type_of(table, name), Json)]

@@ -45,7 +45,7 @@ def _translated(error: exc.DBAPIError) -> Exception | None:
     state = getattr(error.orig, "sqlstate", None) or ""
     text = str(error.orig)
     line = text.splitlines()[0] if text else state
-    if state == "22021":
+    if state in ("22021", "22P05"):
         return Rejected("a text with a NUL character")
     if state in _RACED:
         return Raced(f"{state}: {line}")

@@ -2,9 +2,13 @@
 
 import pytest
 
-from libs.common.events import MentionAnswered, MentionRouted, WorkItemCanceled, WorkItemCompleted, of_type
+from libs.common.events import Event, MentionAnswered, MentionRouted, WorkItemCanceled, WorkItemCompleted, of_type
 from tests.integration.router.conftest import World
 from tests.integration.router.messages import MINUTE, NOON, deleted, mention, own_post, reply
+
+
+def _batches(how: str, first: Event, second: Event) -> list[list[Event]]:
+    return [[first, second]] if how == "together" else [[first], [second]]
 
 
 async def test_a_mention_waits_in_its_languages_queue_and_says_so(world: World) -> None:
@@ -54,7 +58,7 @@ async def test_what_needs_no_answer_is_kept_and_waits_in_no_queue(world: World) 
 @pytest.mark.parametrize("batches", ["together", "apart"])
 async def test_an_answer_completes_the_item_and_says_what_it_answered(world: World, batches: str) -> None:
     asked, answer = mention("1"), own_post("o1", to="1", at=NOON + 5 * MINUTE)
-    for batch in [[asked, answer]] if batches == "together" else [[asked], [answer]]:
+    for batch in _batches(batches, asked, answer):
         await world.hears(*batch)
 
     [item] = await world.rows("work_items")
@@ -68,7 +72,7 @@ async def test_an_answer_completes_the_item_and_says_what_it_answered(world: Wor
 @pytest.mark.parametrize("batches", ["together", "apart"])
 async def test_an_answer_that_comes_before_its_mention_counts_all_the_same(world: World, batches: str) -> None:
     asked, answer = mention("1"), own_post("o1", to="1", at=NOON + 5 * MINUTE)
-    for batch in [[answer, asked]] if batches == "together" else [[answer], [asked]]:
+    for batch in _batches(batches, answer, asked):
         await world.hears(*batch)
 
     assert await world.rows("work_items") == []
@@ -151,7 +155,7 @@ async def test_a_deleted_post_loses_its_text_and_waits_for_nobody(world: World) 
 @pytest.mark.parametrize("batches", ["together", "apart"])
 async def test_a_post_deleted_before_it_came_never_shows_its_text(world: World, batches: str) -> None:
     gone, late = deleted("1"), mention("1", text="secret")
-    for batch in [[gone, late]] if batches == "together" else [[gone], [late]]:
+    for batch in _batches(batches, gone, late):
         await world.hears(*batch)
 
     assert (await world.get("/v1/mentions/x/1"))["text"] == ""

@@ -1,0 +1,13 @@
+"""What may differ between two deployments of the classifier."""
+
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.settings import Port, Settings
+
+
+class ClassifierSettings(Settings):
+    """Variables begin with CLASSIFIER_; those all services have, with GUICHET_ too."""
+
+    model_config = SettingsConfigDict(env_prefix="CLASSIFIER_")
+
+    port: Port = 8002

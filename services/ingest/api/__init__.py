@@ -1,0 +1,1 @@
+"""HTTP in: mentions, handles, sources."""

@@ -1,0 +1,1 @@
+"""How posts come in: one file per shape, and what they have in common."""

@@ -1,0 +1,93 @@
+"""Puts the responder together; the only file that knows every other."""
+
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from libs.common import dead_letters
+from libs.common.auth import Keyring
+from libs.common.bus import Bus
+from libs.common.connect import Gate
+from libs.common.db import connect
+from libs.common.events import WORK_ITEMS
+from libs.common.metrics import Metrics
+from libs.common.outbox import Relay
+from libs.common.process import Service
+from libs.common.web import web_app
+from libs.common.worker import Worker
+from services.responder.api import REPLY_BODY_BYTES, reply_routes, stats_routes
+from services.responder.domain.posting import Pace
+from services.responder.gateways import Gateway
+from services.responder.gateways.x import XGateway
+from services.responder.handlers.figures import Figures, Housekeeper
+from services.responder.handlers.mentions import Mentions
+from services.responder.handlers.replies import Changes, Replies
+from services.responder.handlers.sending import Sender
+from services.responder.settings import ResponderSettings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def build(settings: ResponderSettings, bus: Bus) -> Service:
+    """The responder: replies over HTTP, a worker that hears of mentions, a sender, a relay."""
+    name = "responder"
+    database = connect(settings.database, name, partitions=bus.partitions)
+    metrics = Metrics(CollectorRegistry(), name)
+    figures = Figures(metrics.registry)
+    changes = Changes()
+    pace = _pace(settings)
+    gateways: dict[str, Gateway] = {
+        "x": XGateway(
+            settings.x_base_url,
+            settings.x_token.get_secret_value(),
+            post_limit=settings.post_limit,
+            fields_name=settings.x_fields_name,
+        )
+    }
+    replies = Replies(database, changes, figures, frozenset(gateways))
+    mentions = Mentions(figures)
+    worker = Worker(bus, name, metrics, database=database, writing={WORK_ITEMS: mentions.on_work_items})
+    sender = Sender(
+        database,
+        gateways,
+        pace,
+        changes,
+        figures,
+        at_once=settings.send_at_once,
+        poll_seconds=settings.poll.total_seconds(),
+    )
+    relay = Relay(database, bus, name, metrics)
+    housekeeper = Housekeeper(database, figures)
+    gate = Gate(settings.database, name, MIGRATIONS)
+
+    async def close() -> None:
+        for gateway in gateways.values():
+            await gateway.close()
+        await database.close()
+
+    app = web_app(
+        name,
+        [
+            reply_routes(database, replies),
+            stats_routes(database),
+            dead_letters.routes(name, bus, metrics, [WORK_ITEMS]),
+        ],
+        metrics=metrics,
+        keyring=Keyring(settings.keys),
+        ready=[gate.ready, worker.ready, sender.ready, relay.ready],
+        alive=[lambda: None if gate.ready() else worker.alive(), sender.alive],
+        commit=settings.commit,
+        body_limits={"/v1/replies": REPLY_BODY_BYTES},
+    )
+    tasks = (gate.watch, *map(gate.before, (worker.run, sender.run, relay.run, housekeeper.run)))
+    return Service(name, app, tasks, settings.host, settings.port, close)
+
+
+def _pace(settings: ResponderSettings) -> Pace:
+    return Pace(
+        send_within=settings.send_within,
+        post_limit=settings.post_limit,
+        recover_after=settings.recover_after,
+        look_again=settings.look_again,
+        give_up_after=settings.give_up_after,
+    )

@@ -1,0 +1,89 @@
+"""How long people wait: the networks' own times, and one figure per answered mention."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+WITHIN_SECONDS = (3600, 5400, 86400)
+"""The report says which share was answered within each of these."""
+
+DEFINITION = (
+    "Seconds from a mention to our earliest post that answers it, both by the network's own times. "
+    "Counted: mentions posted from `from` (included) to `to` (not included) that have an answer. "
+    "Percentiles are nearest-rank: the smallest wait that at least that share did not exceed."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long one mention waited for an answer of ours, by the network's own times."""
+
+    network: str
+    post_id: str
+    how: str  # direct, covered
+    own_post_id: str
+    reply_id: str  # "" where it was not sent through us
+    posted_at: datetime
+    answered_at: datetime
+    latency_seconds: float
+    handle: str
+    queue: str
+    language: str
+    intent: str
+    team: str
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How long the mentions of one group waited, in seconds; `within`: how many no longer than that many."""
+
+    key: str | None  # None: all together
+    answered: int
+    min: float
+    p50: float
+    p90: float
+    p99: float
+    max: float
+    mean: float
+    within: dict[int, int]
+
+
+def waited(answers: Iterable[Latency]) -> tuple[list[Latency], int]:
+    """The earliest answer of each mention, in the order of their keys; and how many answers are older than what
+    they answer (clocks that disagree), which are left out.
+
+    On the same moment the lower post id wins, so that the order of arrival decides nothing.
+    """
+    kept: dict[tuple[str, str], Latency] = {}
+    left_out = 0
+    for answer in answers:
+        if answer.latency_seconds < 0:
+            left_out += 1
+            continue
+        mention = (answer.network, answer.post_id)
+        known = kept.get(mention)
+        if known is None or (answer.answered_at, answer.own_post_id) < (known.answered_at, known.own_post_id):
+            kept[mention] = answer
+    return [kept[mention] for mention in sorted(kept)], left_out
+
+
+# --- times
+
+_SNOWFLAKE_EPOCH = datetime.fromtimestamp(1288834974, UTC) + timedelta(milliseconds=657)
+_PLAUSIBLE = timedelta(minutes=5)
+
+
+def network_time(post_id: str, created_at: datetime | None, seen_at: datetime) -> datetime:
+    """When the network took the post: its `created_at`, to the millisecond where the id agrees with it.
+
+    Without one the id's own time if that is plausible, else when we heard of it.
+    Source: X's snowflake ids, milliseconds = (id >> 22) + 1288834974657.
+    """
+    told = None
+    if post_id.isascii() and post_id.isdecimal() and len(post_id) <= 19:
+        told = _SNOWFLAKE_EPOCH + timedelta(milliseconds=int(post_id) >> 22)
+    if created_at is not None:
+        agrees = told is not None and told.replace(microsecond=0) == created_at.replace(microsecond=0)
+        return told if told is not None and agrees else created_at
+    return told if told is not None and abs(told - seen_at) <= _PLAUSIBLE else seen_at

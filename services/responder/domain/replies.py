@@ -1,0 +1,259 @@
+"""A reply: its states, how it begins, and what an outcome makes of it."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from services.responder.domain.latency import network_time
+from services.responder.domain.posting import (
+    ByHand,
+    GaveUp,
+    Missing,
+    Outcome,
+    Pace,
+    Posted,
+    Postponed,
+    Refused,
+    Unknown,
+)
+
+State = Literal[
+    "draft",
+    "approval_pending",
+    "queued",
+    "sending",
+    "unknown",
+    "posted",
+    "refused",
+    "manual_required",
+    "needs_human",
+    "canceled",
+]
+LIVE: tuple[State, ...] = (
+    "approval_pending",
+    "queued",
+    "sending",
+    "unknown",
+    "needs_human",
+    "manual_required",
+    "posted",
+)
+"""A mention has at most one reply in one of these, follow-ups apart."""
+FINAL: tuple[State, ...] = ("posted", "refused", "manual_required", "needs_human", "canceled")
+"""Nothing happens here by itself any more."""
+IN_FLIGHT: tuple[State, ...] = ("approval_pending", "queued", "sending", "unknown")
+
+_LEGAL: Mapping[State, frozenset[State]] = {
+    "draft": frozenset({"approval_pending", "queued", "canceled"}),
+    "approval_pending": frozenset({"queued", "canceled"}),
+    "queued": frozenset({"sending", "canceled"}),
+    "sending": frozenset({"posted", "queued", "refused", "manual_required", "unknown"}),
+    "unknown": frozenset({"posted", "queued", "needs_human"}),
+    "needs_human": frozenset({"posted", "canceled"}),
+    "manual_required": frozenset({"posted"}),
+    "posted": frozenset(),
+    "refused": frozenset(),
+    "canceled": frozenset(),
+}
+
+TEXT_LIMIT = 25_000  # characters: the longest any network takes; its own limit is the network's to say
+_NEVER_IN_A_TEXT = re.compile("[\0\ufffe\ufeff\uffff\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A mention that can be answered, as the router told it."""
+
+    network: str
+    post_id: str
+    handle: str
+    author_id: str
+    author_username: str
+    thread_id: str
+    private: bool
+    posted_at: datetime
+    conversation_id: str
+    item_id: str
+    queue: str
+    language: str
+    intent: str
+    urgency: str
+    team: str
+    key: str  # of the event, so that what concerns one person stays in order
+    routed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer to one mention, from the first key press to its place on the network."""
+
+    id: str
+    network: str
+    in_reply_to: str
+    handle: str
+    text: str
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    not_before: datetime
+    key: str
+    team: str = "main"
+    reason: str = ""
+    version: int = 1
+    fence: int = 0  # rises with each reservation: who holds an older one is too late
+    agent: str = ""
+    item_id: str = ""
+    follow_up_of: str = ""
+    author_id: str = ""
+    thread_id: str = ""
+    private: bool = False
+    traceparent: str = ""
+    created_by: str = ""  # the key it was asked with
+    reserved_at: datetime | None = None
+    unknown_since: datetime | None = None  # the first time; kept when it is queued again
+    missed_at: datetime | None = None  # when our timeline did not hold it
+    look_at: datetime | None = None
+    own_post_id: str | None = None
+    posted_at: datetime | None = None
+
+
+# --- asking for a reply
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """It goes on from here."""
+
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The mention already has this reply."""
+
+    by: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToFollow:
+    """`follow_up_of` names no live reply to this mention."""
+
+
+def accept(
+    target: Target, live: Sequence[Reply], follow_up_of: str, sendable: Collection[str]
+) -> Accepted | Taken | NothingToFollow:
+    """Whether this mention may get a (further) reply, and how it begins.
+
+    A follow-up waits until what it follows is out or in a person's hands: with two replies to one mention on
+    their way, nobody could tell from our timeline which of them it holds.
+
+    Args:
+        live: the mention's replies in a live state, oldest first.
+        sendable: the networks we have a gateway to.
+    """
+    if live:
+        if not follow_up_of:
+            return Taken(live[-1])
+        if all(reply.id != follow_up_of for reply in live):
+            return NothingToFollow()
+        for reply in live:
+            if reply.state in IN_FLIGHT or reply.follow_up_of == follow_up_of:
+                return Taken(reply)
+    elif follow_up_of:
+        return NothingToFollow()
+    if target.network not in sendable:
+        return Accepted("manual_required", f"there is no way to post on {target.network} from here yet")
+    if target.private:
+        return Accepted("manual_required", "private messages cannot be sent from here yet")
+    return Accepted("queued")
+
+
+def wrong_with(text: str) -> str | None:
+    """Why no network would take this text, or None."""
+    if not text.strip():
+        return "The text is empty."
+    if len(text) > TEXT_LIMIT:
+        return f"The text has {len(text)} characters, {len(text) - TEXT_LIMIT} more than the {TEXT_LIMIT} allowed."
+    if found := _NEVER_IN_A_TEXT.search(text):
+        return f"Character {found.start() + 1} (U+{ord(found[0]):04X}) cannot stand in a post."
+    return None
+
+
+def reply_id(created_at: datetime, chance: bytes) -> str:
+    """A typed id whose order is that of time: 10 characters of milliseconds, then chance (16 for 10 bytes)."""
+    milliseconds = int(created_at.timestamp() * 1000)
+    return f"rep_{_base32(milliseconds, 10)}{_base32(int.from_bytes(chance), (len(chance) * 8 + 4) // 5)}"
+
+
+def _base32(number: int, digits: int) -> str:
+    """Base 32 with an alphabet that sorts like the numbers. Source: RFC 4648, section 7."""
+    return "".join("0123456789abcdefghijklmnopqrstuv"[number >> 5 * i & 31] for i in reversed(range(digits)))
+
+
+# --- the reply's next state
+
+
+def may_become(state: State, new: State) -> bool:
+    """Whether a reply may go from the one state to the other."""
+    return new in _LEGAL[state]
+
+
+def reserve(reply: Reply, now: datetime) -> Reply:
+    """Ours to send, from this moment on."""
+    return _to(reply, "sending", now, reason="", fence=reply.fence + 1, reserved_at=now)
+
+
+def doubt(reply: Reply, now: datetime, pace: Pace) -> Reply:
+    """Whoever was sending it never said how it went."""
+    return _to_unknown(reply, now, pace, "whoever was sending it has stopped")
+
+
+def borrow(reply: Reply, now: datetime, pace: Pace) -> Reply:
+    """Ours to look for; should we stop on the way, it is looked for again by itself."""
+    return replace(reply, look_at=now + pace.look_again, version=reply.version + 1)
+
+
+def cancel(reply: Reply, now: datetime, reason: str) -> Reply | None:
+    """Taken back before it was sent; None where it is too late."""
+    return _to(reply, "canceled", now, reason=reason) if reply.state in ("draft", "queued") else None
+
+
+def settle(reply: Reply, outcome: Outcome, now: datetime, pace: Pace) -> Reply | None:
+    """The reply after an outcome; None where its state allows no such thing any more."""
+    match outcome:
+        case Posted(post_id, created_at):
+            posted_at = network_time(post_id, created_at, now)
+            after = _to(reply, "posted", now, reason="", own_post_id=post_id, posted_at=posted_at, look_at=None)
+        case Postponed(reason, not_before):
+            after = _to(reply, "queued", now, reason=reason, not_before=not_before, missed_at=None, look_at=None)
+        case Refused(reason):
+            after = _to(reply, "refused", now, reason=reason)
+        case ByHand(reason):
+            after = _to(reply, "manual_required", now, reason=reason)
+        case Unknown(reason):
+            after = _to_unknown(reply, now, pace, reason)
+        case Missing(look_at, missed_at, reason):
+            return (
+                replace(reply, look_at=look_at, missed_at=missed_at, reason=reason, updated_at=now,
+                        version=reply.version + 1)
+                if reply.state == "unknown"
+                else None
+            )  # fmt: skip
+        case GaveUp(reason):
+            after = _to(reply, "needs_human", now, reason=reason, look_at=None)
+        case other:
+            assert_never(other)
+    return after if may_become(reply.state, after.state) else None
+
+
+def _to(reply: Reply, state: State, now: datetime, **changes: Any) -> Reply:
+    return replace(reply, state=state, updated_at=now, version=reply.version + 1, **changes)
+
+
+def _to_unknown(reply: Reply, now: datetime, pace: Pace, reason: str) -> Reply:
+    look_at = (reply.reserved_at or now) + pace.recover_after
+    since = reply.unknown_since or now
+    return _to(reply, "unknown", now, reason=reason, unknown_since=since, missed_at=None, look_at=look_at)

@@ -1,0 +1,1 @@
+"""Events in, and the use cases: load, decide, save, tell."""

@@ -1,0 +1,100 @@
+"""The responder's own figures, and the task that keeps those of the tables fresh."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common import db, idempotency
+from libs.common.db import Database
+from libs.common.errors import Raced, Unavailable
+from services.responder.domain.latency import Latency
+from services.responder.store import replies as store
+
+log = structlog.get_logger()
+
+REFRESH_SECONDS = 4.0
+KEYS_KEPT = timedelta(days=7)  # an Idempotency-Key is known for that long
+
+_FORGET_EVERY = 900  # refreshments: once an hour
+_BUCKETS_SECONDS = (1, 5, 15, 60, 300, 900, 1800, 3600, 5400, 14400, 28800, 86400)
+
+
+class Figures:
+    """What no event says."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._latency = Histogram(
+            "response_latency_seconds",
+            "From a mention to our earliest post that answers it, by the network's times",
+            ("kind", "queue"),
+            buckets=_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._left_out = Counter(
+            "response_latencies_left_out_total", "Answers that are in no figure", ("reason",), registry=registry
+        )
+        self._replies = Counter("replies_total", "What became of replies", ("outcome",), registry=registry)
+        self._unknown = Gauge("replies_unknown", "Replies nobody knows the fate of", registry=registry)
+
+    def answered(self, latencies: Sequence[Latency]) -> None:
+        """These mentions have an answer now and had none."""
+        for latency in latencies:
+            self._latency.labels("first", latency.queue).observe(latency.latency_seconds)
+
+    def left_out(self, n: int, reason: str) -> None:
+        """So many answers cannot be measured."""
+        if n:
+            self._left_out.labels(reason).inc(n)
+
+    def became(self, outcome: str) -> None:
+        """A reply reached this state."""
+        self._replies.labels(outcome).inc()
+
+    def unknown(self, n: int) -> None:
+        """So many replies are unknown, over all replicas."""
+        self._unknown.set(n)
+
+
+class Housekeeper:
+    """Keeps the figures of the tables fresh, and forgets what has been kept for long enough."""
+
+    def __init__(self, database: Database, figures: Figures) -> None:
+        self._database = database
+        self._figures = figures
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop."""
+        turns = 0
+        while not stop.is_set():
+            try:
+                await self.refresh()
+                if turns % _FORGET_EVERY == 0:
+                    await self.forget()
+            except (Unavailable, Raced) as error:
+                log.warning("figures_wait", reason=str(error))
+            turns += 1
+            try:
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def refresh(self) -> None:
+        """Read the figures once."""
+        async with self._database.read() as session:
+            self._figures.unknown(await store.count_unknown(session))
+
+    async def forget(self) -> None:
+        """Delete the answers to old requests."""
+        async with self._database.begin() as session:
+            await idempotency.forget(session, await db.now(session) - KEYS_KEPT)
+
+
+def after_commit(session: AsyncSession, act: Callable[[], None]) -> None:
+    """Count what a transaction did only once it is true."""
+    sa.event.listen(session.sync_session, "after_commit", lambda _session: act(), once=True)

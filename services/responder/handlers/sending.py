@@ -1,0 +1,235 @@
+"""The sender: reserve, commit, one POST, save what the network said; look for what nobody knows the fate of."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common import db
+from libs.common.db import Database
+from libs.common.errors import Raced, Unavailable
+from libs.common.faults import fault
+from services.responder.domain import recovery
+from services.responder.domain.posting import Exchange, NotSent, Outcome, Pace, classify
+from services.responder.domain.replies import Reply, borrow, doubt, reserve, settle
+from services.responder.gateways import Gateway
+from services.responder.handlers.figures import Figures, after_commit
+from services.responder.handlers.replies import Changes
+from services.responder.handlers.told import tell
+from services.responder.store import replies as store
+
+log = structlog.get_logger()
+
+AWAY_SECONDS = (0.2, 5.0)  # first and longest wait for a database that is away
+STALLED_SECONDS = 60.0
+EVERYBODY = frozenset({"*"})
+
+
+class Sender:
+    """Sends what is queued, several replies at once and each with at most one POST in flight."""
+
+    def __init__(
+        self,
+        database: Database,
+        gateways: Mapping[str, Gateway],
+        pace: Pace,
+        changes: Changes,
+        figures: Figures,
+        *,
+        at_once: int,
+        poll_seconds: float,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._gateways = gateways
+        self._pace = pace
+        self._changes = changes
+        self._figures = figures
+        self._at_once = at_once
+        self._poll_seconds = poll_seconds
+        self._chance = chance
+        self._stop = asyncio.Event()
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self._failed: BaseException | None = None
+        self._waiting_for: str | None = None
+        self._beat_at: float | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until told to stop; then finish what is in hand. Anything unexpected ends it: recovery knows more."""
+        self._stop = stop
+        away = AWAY_SECONDS[0]
+        try:
+            while not stop.is_set() and self._failed is None:
+                self._beat_at = time.monotonic()
+                self._changes.work.clear()
+                try:
+                    await self.turn()
+                except (Unavailable, Raced) as error:
+                    self._waiting_for = str(error)
+                    log.warning("sender_waits", reason=str(error), seconds=round(away, 1))
+                    await _first(stop, timeout=away)
+                    away = min(away * 2, AWAY_SECONDS[1])
+                else:
+                    self._waiting_for, away = None, AWAY_SECONDS[0]
+                    await _first(stop, self._changes.work, timeout=self._poll_seconds)
+            await self.finish()
+        except asyncio.CancelledError:
+            for task in self._in_hand:
+                task.cancel()
+            raise
+        if self._failed is not None:
+            raise self._failed
+
+    def ready(self) -> str | None:
+        """What we wait for, or None."""
+        return f"the sender waits: {self._waiting_for}" if self._waiting_for else None
+
+    def alive(self) -> str | None:
+        """What stands still, or None."""
+        silent = 0.0 if self._beat_at is None else time.monotonic() - self._beat_at
+        return f"the sender has been silent for {silent:.0f} s" if silent > STALLED_SECONDS else None
+
+    async def finish(self) -> None:
+        """Wait for what is in hand."""
+        while self._in_hand:
+            await asyncio.wait(self._in_hand)
+
+    async def turn(self) -> None:
+        """Take what is due, as much as there is room for, and begin with it."""
+        free = self._at_once - len(self._in_hand)
+        if free <= 0:
+            return
+        async with self._database.read() as session:
+            now = await db.now(session)
+            if not await store.anything_due(session, now, now - self._pace.recover_after):
+                return
+        since = time.monotonic()
+        queued, unknown = await self._take(free)
+        for reply in queued:
+            self._begin(self._send(reply, since))
+        for reply in unknown:
+            self._begin(self._look(reply))
+
+    async def _take(self, free: int) -> tuple[list[Reply], list[Reply]]:
+        """Make replies ours: those to send, those to look for. Committed before anything goes over the network."""
+        pace = self._pace
+        async with self._database.begin() as session:
+            now = await db.now(session)
+            abandoned = await store.take_abandoned(session, now - pace.recover_after, most=100)
+            await store.save(session, [doubt(reply, now, pace) for reply in abandoned])
+            unknown = await store.take_unknown(session, now, most=(free + 1) // 2)
+            unknown = [borrow(reply, now, pace) for reply in unknown]
+            queued = await store.take_queued(session, now, most=free - len(unknown))
+            queued = [reserve(reply, now) for reply in queued]
+            await store.save(session, unknown + queued)
+        for reply in abandoned:
+            log.warning("reply_abandoned", reply_id=reply.id)
+            self._figures.became("unknown")
+        return queued, unknown
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._in_hand.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_hand.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed = error
+        self._changes.work.set()  # there is room again
+
+    async def _send(self, reply: Reply, since: float) -> None:
+        """One POST for a reply that is ours, and what came of it.
+
+        Args:
+            since: when we began to reserve it; after too long somebody else may think that we are gone.
+        """
+        fault("after_reserve_before_post")
+        gateway = self._gateways.get(reply.network)
+        exchange: Exchange
+        if gateway is None:
+            exchange = NotSent("no gateway to this network is set up")
+        elif time.monotonic() - since > self._pace.send_within.total_seconds():
+            exchange = NotSent("it took too long to begin")
+        else:
+            exchange = await gateway.post(reply.handle, reply.in_reply_to, reply.text)
+        fault("after_post_before_confirm")
+
+        async def confirm(session: AsyncSession) -> None:
+            now = await db.now(session)
+            current = await store.find(session, reply.id, EVERYBODY, lock=True)
+            if current is None or current.fence != reply.fence:
+                log.error("fence_lost", reply_id=reply.id, exchange=type(exchange).__name__)
+                return
+            outcome = classify(exchange, tries=reply.fence, now=now, pace=self._pace, chance=self._chance())
+            await self._settle(session, current, outcome, now)
+
+        await self._until_saved(confirm)
+
+    async def _look(self, reply: Reply) -> None:
+        """Read our own timeline for a reply that may be there."""
+        gateway = self._gateways.get(reply.network)
+        try:
+            if gateway is None:
+                raise Unavailable(reply.network, "no gateway to it is set up")
+            timeline = await gateway.own_posts_since(reply.handle, reply.in_reply_to)
+            read = True
+        except Unavailable as error:
+            log.warning("timeline_not_read", reply_id=reply.id, reason=str(error))
+            timeline, read = (), False
+
+        async def conclude(session: AsyncSession) -> None:
+            now = await db.now(session)
+            current = await store.find(session, reply.id, EVERYBODY, lock=True)
+            if current is None or current.version != reply.version:
+                return  # whoever was sending it has said how it went, or somebody else looked
+            claimed = await store.claimed_posts(session, reply.network, reply.in_reply_to)
+            found = recovery.find(current, timeline, claimed)
+            outcome = recovery.after_look(current, found, read=read, now=now, pace=self._pace)
+            await self._settle(session, current, outcome, now)
+
+        await self._until_saved(conclude)
+
+    async def _settle(self, session: AsyncSession, reply: Reply, outcome: Outcome, now: datetime) -> None:
+        after = settle(reply, outcome, now, self._pace)
+        if after is None:
+            log.error("settled_by_others", reply_id=reply.id, state=reply.state, outcome=type(outcome).__name__)
+            return
+        await store.save(session, [after])
+        if after.state == reply.state:
+            return
+        tell(session, after, now)
+        after_commit(session, lambda: self._settled(after))
+
+    async def _until_saved(self, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        """What the network said must not be lost to a short absence of the database; else recovery finds it out."""
+        away = AWAY_SECONDS[0]
+        while True:
+            try:
+                return await self._database.write(work)
+            except (Unavailable, Raced) as error:
+                log.warning("outcome_waits", reason=str(error), seconds=round(away, 1))
+            if self._stop.is_set():
+                return None
+            await _first(self._stop, timeout=away)
+            away = min(away * 2, AWAY_SECONDS[1])
+
+    def _settled(self, reply: Reply) -> None:
+        self._figures.became(reply.state)
+        self._changes.changed(reply.id)
+        log.info("reply_settled", reply_id=reply.id, state=reply.state, tries=reply.fence)
+
+
+async def _first(*events: asyncio.Event, timeout: float) -> None:
+    """Until one of these is set, or the time is over."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

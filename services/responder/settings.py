@@ -1,0 +1,55 @@
+"""What may differ between two deployments of the responder."""
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.settings import Port, Settings, Span
+
+
+class ResponderSettings(Settings):
+    """The responder's own settings, `RESPONDER_...` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="RESPONDER_")
+
+    port: Port = 8004
+    x_base_url: str = Field(
+        "http://127.0.0.1:8009",
+        pattern=r"^https?://[^\s/]+/?$",
+        description="Where X's API is: https://api.x.com, or the sandbox",
+    )
+    x_token: SecretStr = Field(
+        SecretStr("sandbox-{handle}"),
+        description="OAuth 2.0 user token that may post; {handle} in it stands for the handle that answers",
+    )
+    x_fields_name: str = Field(
+        "tweet.fields", pattern=r"^(tweet|post)\.fields$", description="What X calls a post's fields"
+    )
+    send_at_once: int = Field(8, ge=1, le=64, description="Replies on their way at the same time")
+    poll: Span = Field(timedelta(milliseconds=500), description="How often to look for what other replicas queued")
+    send_within: Span = Field(timedelta(seconds=5), description="A reply reserved longer ago is not sent")
+    post_limit: Span = Field(timedelta(seconds=20), description="Time for one POST to a network")
+    recover_after: Span = Field(
+        timedelta(seconds=180),
+        description="From the reservation until a lost reply may be looked for: longer than send_within, post_limit,"
+        " the time a frozen process can live and the delay of the network's timeline together",
+    )
+    look_again: Span = Field(timedelta(seconds=60), description="Between two looks for a lost reply")
+    give_up_after: Span = Field(timedelta(minutes=30), description="After this a person must look")
+
+    @field_validator("x_token")
+    @classmethod
+    def _a_header_can_hold_it(cls, token: SecretStr) -> SecretStr:
+        text = token.get_secret_value()
+        if not text or not all("!" <= character <= "~" for character in text):
+            raise ValueError("a token has printable ASCII characters and no spaces")
+        return token
+
+    @field_validator("recover_after")
+    @classmethod
+    def _nobody_looks_while_it_is_sent(cls, recover_after: timedelta, known: ValidationInfo) -> timedelta:
+        sending = known.data.get("send_within", timedelta()) + known.data.get("post_limit", timedelta())
+        if recover_after <= sending:
+            raise ValueError("has to be longer than send_within and post_limit together, or a reply could go out twice")
+        return recover_after

@@ -1,0 +1,129 @@
+"""Mentions as the responder needs them: what can be answered, what was, and how long that took."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.db import bulk_insert
+from services.responder.domain.latency import Latency, Spread
+from services.responder.domain.replies import Target
+from services.responder.store.tables import LATENCIES, TARGETS
+
+GroupBy = Literal["queue", "handle", "intent", "language", "network", "none"]
+
+_MENTION = ("network", "post_id")
+_TARGET_CHANGES = tuple(column.name for column in TARGETS.c if column.name not in _MENTION)
+_LATENCY_CHANGES = tuple(column.name for column in LATENCIES.c if column.name not in _MENTION)
+_new = sa.literal_column
+_NOT_OLDER = _new("excluded.routed_at") >= TARGETS.c.routed_at  # a dead letter replayed late undoes nothing
+_EARLIER = sa.tuple_(_new("excluded.answered_at"), _new("excluded.own_post_id")) < sa.tuple_(
+    LATENCIES.c.answered_at, LATENCIES.c.own_post_id
+)
+
+
+def visible(team: sa.Column[str], teams: Collection[str]) -> sa.ColumnElement[bool]:
+    """The rows of these teams; {"*"} is all of them."""
+    return sa.true() if "*" in teams else team.in_(sorted(teams))
+
+
+async def keep_targets(session: AsyncSession, targets: Sequence[Target]) -> None:
+    """These mentions can be answered; what is known of one already is brought up to date."""
+    latest = {(target.network, target.post_id): target for target in sorted(targets, key=lambda t: t.routed_at)}
+    rows = [asdict(latest[mention]) for mention in sorted(latest)]
+    await bulk_insert(session, TARGETS, rows, on_conflict=_MENTION, update=_TARGET_CHANGES, where=_NOT_OLDER)
+
+
+async def target(
+    session: AsyncSession, network: str, post_id: str, teams: Collection[str], *, lock: bool = False
+) -> Target | None:
+    """The mention, if these teams may see it; `lock`ed, replies to it are asked for one after the other."""
+    question = sa.select(TARGETS).where(
+        TARGETS.c.network == network, TARGETS.c.post_id == post_id, visible(TARGETS.c.team, teams)
+    )
+    row = (await session.execute(question.with_for_update() if lock else question)).one_or_none()
+    return Target(**row._mapping) if row else None
+
+
+async def keep_latencies(session: AsyncSession, latencies: Sequence[Latency]) -> list[Latency]:
+    """Keep the earliest answer of each mention; returns those of mentions that had none before.
+
+    Args:
+        latencies: at most one a mention, in the order of their keys.
+    """
+    rows = {(latency.network, latency.post_id): asdict(latency) for latency in latencies}
+    written = await bulk_insert(session, LATENCIES, list(rows.values()), on_conflict=_MENTION, returning=_MENTION)
+    first = {(row.network, row.post_id) for row in written}
+    known = [row for mention, row in rows.items() if mention not in first]
+    await bulk_insert(session, LATENCIES, known, on_conflict=_MENTION, update=_LATENCY_CHANGES, where=_EARLIER)
+    return [latency for latency in latencies if (latency.network, latency.post_id) in first]
+
+
+async def response_latency(
+    session: AsyncSession,
+    since: datetime,
+    until: datetime,
+    group_by: GroupBy,
+    teams: Collection[str],
+    within_seconds: Sequence[int],
+) -> list[Spread]:
+    """How long the mentions posted in [since, until) waited, by group, in the order of the groups' names.
+
+    Everything is computed in the database: one walk along the index on `posted_at`.
+    """
+    rows = await session.execute(_spread(since, until, group_by, teams, within_seconds))
+    return [
+        Spread(
+            row.key if group_by != "none" else None,
+            row.answered,
+            row.min,
+            row.p50,
+            row.p90,
+            row.p99,
+            row.max,
+            float(row.mean),
+            {seconds: getattr(row, f"within_{seconds}") for seconds in within_seconds},
+        )
+        for row in rows
+    ]
+
+
+def _spread(
+    since: datetime, until: datetime, group_by: GroupBy, teams: Collection[str], within_seconds: Sequence[int]
+) -> sa.Select[Any]:
+    key: sa.ColumnElement[Any] = sa.literal("") if group_by == "none" else LATENCIES.c[group_by]
+    answered = (
+        sa.select(key.label("key"), LATENCIES.c.latency_seconds.label("waited"))
+        .where(LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until, visible(LATENCIES.c.team, teams))
+        .subquery()
+    )
+    ranked = sa.select(
+        answered.c.key,
+        answered.c.waited,
+        sa.func.row_number().over(partition_by=answered.c.key, order_by=answered.c.waited).label("rank"),
+        sa.func.count().over(partition_by=answered.c.key).label("n"),
+    ).subquery()
+
+    def percentile(p: int) -> sa.ColumnElement[float]:
+        """Nearest rank: the value at rank ceil(p / 100 * n), in whole numbers."""
+        return sa.func.min(sa.case((ranked.c.rank * 100 >= ranked.c.n * p, ranked.c.waited)))
+
+    return (
+        sa.select(
+            ranked.c.key,
+            sa.func.count().label("answered"),
+            sa.func.min(ranked.c.waited).label("min"),
+            *[percentile(p).label(f"p{p}") for p in (50, 90, 99)],
+            sa.func.max(ranked.c.waited).label("max"),
+            sa.func.avg(ranked.c.waited).label("mean"),
+            *[
+                sa.func.sum(sa.case((ranked.c.waited <= seconds, 1), else_=0)).label(f"within_{seconds}")
+                for seconds in within_seconds
+            ],
+        )
+        .group_by(ranked.c.key)
+        .order_by(ranked.c.key)
+    )

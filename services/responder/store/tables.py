@@ -1,0 +1,113 @@
+"""The responder's tables; the outbox, the inbox and the idempotency keys stand beside them."""
+
+import sqlalchemy as sa
+
+from libs.common.db import UtcDateTime
+from libs.common.idempotency import idempotency_table
+from services.responder.domain.replies import LIVE
+
+metadata = sa.MetaData()
+
+_LIVE = sa.text(f"state IN ({', '.join(repr(state) for state in LIVE)})")
+_QUEUED = sa.text("state = 'queued'")
+_SENDING = sa.text("state = 'sending'")
+_UNKNOWN = sa.text("state = 'unknown'")
+_ON_THE_NETWORK = sa.text("own_post_id IS NOT NULL")
+
+TARGETS = sa.Table(
+    "targets",
+    metadata,
+    sa.Column("network", sa.Text, primary_key=True),
+    sa.Column("post_id", sa.Text, primary_key=True),
+    sa.Column("handle", sa.Text, nullable=False),
+    sa.Column("author_id", sa.Text, nullable=False),
+    sa.Column("author_username", sa.Text, nullable=False),
+    sa.Column("thread_id", sa.Text, nullable=False),
+    sa.Column("private", sa.Boolean, nullable=False),
+    sa.Column("posted_at", UtcDateTime, nullable=False),
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("item_id", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("intent", sa.Text, nullable=False),
+    sa.Column("urgency", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("routed_at", UtcDateTime, nullable=False),
+)
+LATENCIES = sa.Table(
+    "latencies",
+    metadata,
+    sa.Column("network", sa.Text, primary_key=True),
+    sa.Column("post_id", sa.Text, primary_key=True),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("own_post_id", sa.Text, nullable=False),
+    sa.Column("reply_id", sa.Text, nullable=False),
+    sa.Column("posted_at", UtcDateTime, nullable=False),
+    sa.Column("answered_at", UtcDateTime, nullable=False),
+    sa.Column("latency_seconds", sa.Double, nullable=False),
+    sa.Column("handle", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("intent", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Index("latencies_posted", "posted_at"),
+)
+REPLIES = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("in_reply_to", sa.Text, nullable=False),
+    sa.Column("handle", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("not_before", UtcDateTime, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("item_id", sa.Text, nullable=False),
+    sa.Column("follow_up_of", sa.Text, nullable=False),
+    sa.Column("author_id", sa.Text, nullable=False),
+    sa.Column("thread_id", sa.Text, nullable=False),
+    sa.Column("private", sa.Boolean, nullable=False),
+    sa.Column("traceparent", sa.Text, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("reserved_at", UtcDateTime),
+    sa.Column("unknown_since", UtcDateTime),
+    sa.Column("missed_at", UtcDateTime),
+    sa.Column("look_at", UtcDateTime),
+    sa.Column("own_post_id", sa.Text),
+    sa.Column("posted_at", UtcDateTime),
+    # one live reply a mention, and one live follow-up of each reply
+    sa.Index(
+        "replies_live",
+        "network",
+        "in_reply_to",
+        "follow_up_of",
+        unique=True,
+        postgresql_where=_LIVE,
+        sqlite_where=_LIVE,
+    ),
+    # no post is two replies' post
+    sa.Index(
+        "replies_own_posts",
+        "network",
+        "own_post_id",
+        unique=True,
+        postgresql_where=_ON_THE_NETWORK,
+        sqlite_where=_ON_THE_NETWORK,
+    ),
+    sa.Index("replies_of_mention", "network", "in_reply_to"),
+    sa.Index("replies_changed", "updated_at", "id"),
+    sa.Index("replies_queued", "not_before", "id", postgresql_where=_QUEUED, sqlite_where=_QUEUED),
+    sa.Index("replies_sending", "reserved_at", postgresql_where=_SENDING, sqlite_where=_SENDING),
+    sa.Index("replies_unknown", "look_at", postgresql_where=_UNKNOWN, sqlite_where=_UNKNOWN),
+)
+IDEMPOTENCY = idempotency_table(metadata)

@@ -1,0 +1,132 @@
+"""What the sandbox network keeps and refuses: ids that rise, no text twice, nothing lost over a restart."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.state import Fault, Limits, Network, Post, Refused, account_named, account_of
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ACME = account_of("sandbox-acme")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def network(clock: Clock | None = None, ledger: Path | None = None, limits: Limits | None = None) -> Network:
+    return Network(ledger, clock or Clock(), limits or Limits())
+
+
+def seeded(id_: str = "1001", username: str = "jo") -> Post:
+    return Post(id_, "Où est mon colis ?", account_named(username).id, username, NOON, id_)
+
+
+def test_ids_are_snowflakes_that_rise() -> None:
+    net = network()
+    first, second = net.post(ACME, "un", ""), net.post(ACME, "deux", "")
+    assert int(first.id) < int(second.id)
+    assert (int(first.id) >> 22) + 1288834974657 == NOON.timestamp() * 1000
+
+
+@pytest.mark.parametrize("mention", ["1001", str((1 << 62) + 5)])
+def test_an_answer_has_a_higher_id_than_what_it_answers(mention: str) -> None:
+    assert int(network().post(ACME, "un", mention).id) > int(mention)
+
+
+def test_the_person_answered_is_named_in_front() -> None:
+    net = network()
+    net.seed([seeded()])
+    assert net.post(ACME, "On regarde", "1001").text == "@jo On regarde"
+    assert net.post(ACME, "@jo Déjà nommé", "1001").text == "@jo Déjà nommé"
+
+
+def test_the_same_text_of_an_account_is_refused_for_a_while() -> None:
+    clock = Clock()
+    net = network(clock)
+    net.post(ACME, "Merci !", "")
+    with pytest.raises(Refused, match="duplicate content") as refused:
+        net.post(ACME, "Merci !", "")
+    assert (refused.value.status, refused.value.body["title"]) == (403, "Forbidden")
+    net.post(account_of("sandbox-other"), "Merci !", "")
+    clock.now += timedelta(minutes=15)
+    net.post(ACME, "Merci !", "")
+
+
+def test_the_same_words_to_two_people_are_two_texts() -> None:
+    net = network()
+    net.seed([seeded("1001", "jo"), seeded("1002", "lu")])
+    net.post(ACME, "Merci !", "1001")
+    net.post(ACME, "Merci !", "1002")
+
+
+def test_an_account_posts_no_more_than_its_window_allows() -> None:
+    clock = Clock()
+    net = network(clock, limits=Limits(posts=2))
+    for text in ("un", "deux"):
+        net.post(ACME, text, "")
+    with pytest.raises(Refused, match="Too Many") as refused:
+        net.post(ACME, "trois", "")
+    assert refused.value.status == 429
+    assert net.quota(ACME).reset_at == NOON + timedelta(minutes=15)
+    clock.now = net.quota(ACME).reset_at
+    assert net.quota(ACME).remaining == 2
+
+
+def test_a_timeline_is_newest_first_between_two_ids() -> None:
+    net = network()
+    ids = [net.post(ACME, f"n° {n}", "").id for n in range(5)]
+    found, more = net.timeline(ACME.id, since_id=int(ids[0]), until_id=int(ids[4]), most=2)
+    assert ([post.id for post in found], more) == ([ids[3], ids[2]], True)
+
+
+def test_a_late_post_is_there_and_not_yet_seen() -> None:
+    clock = Clock()
+    net = network(clock)
+    net.plant([Fault("late_timeline", seconds=60)])
+    post = net.post(ACME, "un", "")
+    assert (net.find(post.id), net.counts()[0]) == (None, 1)
+    assert net.timeline(ACME.id, since_id=0, until_id=2**63, most=9) == ([], False)
+    clock.now += timedelta(seconds=60)
+    assert net.find(post.id) == post
+
+
+def test_a_token_names_its_account() -> None:
+    assert account_of("sandbox-acme") == account_named("acme")
+    assert account_of("whatever").username == account_of("sandbox-").username == "brand"
+    assert account_named("ACME").id == ACME.id
+    assert int(ACME.id) < 2**63
+
+
+def test_everything_comes_back_after_a_restart(tmp_path: Path) -> None:
+    ledger = tmp_path / "folder" / "posts.ndjson"
+    net = network(ledger=ledger)
+    net.seed([seeded(), seeded()])
+    net.post(ACME, "On regarde « là » 🚆", "1001")
+
+    again = network(ledger=ledger)
+
+    assert again.threads(9) == net.threads(9)
+    assert (again.counts(), again.received(9)) == (net.counts(), net.received(9))
+    with pytest.raises(Refused, match="duplicate"):
+        again.post(ACME, "On regarde « là » 🚆", "1001")
+    assert int(again.post(ACME, "suite", "1001").id) > int(net.received(1)[0].id)
+
+
+def test_a_line_that_was_never_finished_is_cut_off(tmp_path: Path) -> None:
+    ledger = tmp_path / "posts.ndjson"
+    network(ledger=ledger).post(ACME, "un", "")
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole + b'{"id": "99", "te')
+
+    again = network(ledger=ledger)
+
+    assert again.counts()[0] == 1
+    assert ledger.read_bytes() == whole
+    again.post(ACME, "deux", "")
+    assert network(ledger=ledger).counts()[0] == 2
