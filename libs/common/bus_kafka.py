@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +25,7 @@ CLOSE_SECONDS = 10
 ABANDON_SECONDS = 30  # an abandoned producer gives up its last batch after two of its request time limits
 AWAY_SECONDS = (0.2, 5.0)  # first and longest wait while Kafka is away
 
-CONSUMER = MappingProxyType(
+CONSUMER: Mapping[str, Any] = MappingProxyType(
     {
         "enable_auto_commit": False,  # auto-commit commits what was handed out, handled or not
         "auto_offset_reset": "earliest",  # latest skips at first start and on new partitions
@@ -41,7 +41,7 @@ CONSUMER = MappingProxyType(
         "fetch_min_bytes": 1,
     }
 )
-PRODUCER = MappingProxyType(
+PRODUCER: Mapping[str, Any] = MappingProxyType(
     {
         "acks": "all",
         "enable_idempotence": False,  # an idempotent batch never expires; repeats are recognised anyway

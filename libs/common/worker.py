@@ -49,6 +49,11 @@ class TooManyDead(Exception):
     """So many records fail that the fault must be ours: the line stops, and somebody is paged."""
 
 
+def _line(error: Exception) -> str:
+    """The error in one line; a database's goes on with the statement, and a link."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
 class _Stopping(Exception):
     """We were told to stop in the middle of a wait; the batch stays unfinished."""
 
@@ -181,11 +186,11 @@ class Worker:
                 failures += 1
                 waits = patience.whole_again if whole else ()
                 if len(items) == 1 and failures > max(len(waits), 1):
-                    reason = "".join(traceback.format_exception(error, limit=-8))
-                    return await self._bury(items[0].record, reason, attempts=failures)
+                    trace = "".join(traceback.format_exception(error, limit=-8))
+                    return await self._bury(items[0].record, f"{_line(error)}\n{trace}", attempts=failures)
                 if len(items) > 1 and failures > len(waits):
                     return await self._in_halves(items)
-                log.warning("batch_failed", records=len(items), error=f"{type(error).__name__}: {error}")
+                log.warning("batch_failed", records=len(items), error=_line(error))
                 await self._pause(waits[failures - 1] if failures <= len(waits) else patience.alone_again)
         return None
 
@@ -269,7 +274,7 @@ class Worker:
                 away = min(away * 2, self._patience.away_longest)
         self._pulse.waits(None)
         self._metrics.dead_letter(record.topic)
-        log.error("dead_letter", where=where, reason=reason.strip().splitlines()[-1] if reason.strip() else "")
+        log.error("dead_letter", where=where, reason=reason.partition("\n")[0])
 
     def _note_dead(self) -> None:
         self._dead_in_a_row += 1

@@ -18,6 +18,7 @@ from libs.common.worker import Worker
 from services.router.api import agents, mentions, queues, work_items
 from services.router.handlers.messages import on_messages
 from services.router.handlers.snapshot import Snapshot
+from services.router.handlers.taking import Takers
 from services.router.settings import RouterSettings
 
 HEARS = (CLASSIFIED, REPLIES)
@@ -37,7 +38,7 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
         [
             queues.routes(database, snapshot),
             agents.routes(database),
-            work_items.routes(database),
+            work_items.routes(database, Takers(database)),
             mentions.routes(database),
             dead_letters.routes("router", bus, metrics, HEARS),
         ],

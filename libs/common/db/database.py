@@ -118,10 +118,11 @@ def connect(
     if url.startswith(("postgresql://", "postgres://")):
         try:
             address = sa.make_url(url).set(drivername="postgresql+asyncpg")
-        except exc.ArgumentError as error:
+        except (exc.ArgumentError, ValueError) as error:  # a port that is not a number
             raise Misconfigured(f"the database address cannot be read: {error}") from error
         engine = create_async_engine(
             address,
+            hide_parameters=True,  # they are texts and names, and errors go to the log
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=STATEMENT_SECONDS,
@@ -162,6 +163,7 @@ def sqlite_engine(
     """One SQLite file; `begin` says what a transaction begins with, a write lock or a view of what is committed."""
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{file}",
+        hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=pool_size,
         max_overflow=0,

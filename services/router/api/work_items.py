@@ -5,19 +5,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Caller, needs
 from libs.common.db import Database
 from libs.common.lists import PAGE, Limit, Page, cut, decode_cursor
+from libs.common.trace import traceparent
 from services.router.api.mentions import ConversationOut, Cursor, MentionOut, UpdatedAfter, mention_out
 from services.router.api.queues import Slug
 from services.router.handlers import desk
+from services.router.handlers.taking import Ask, Takers
 from services.router.store import conversations, items
 from services.router.store.items import WorkItem
-from services.router.store.queues import queues_for_routing
-
-Session = AsyncSession
 
 
 class ItemOut(BaseModel):
@@ -96,7 +94,7 @@ class CompleteIn(BaseModel):
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "done"
 
 
-def routes(database: Database) -> APIRouter:
+def routes(database: Database, takers: Takers) -> APIRouter:
     """The work items' routes."""
     router = APIRouter(prefix="/v1/work-items", tags=["work items"])
     reads, writes = needs("work-items:read"), needs("work-items:write")
@@ -105,11 +103,8 @@ def routes(database: Database) -> APIRouter:
     async def take_next(body: TakeNext, caller: Annotated[Caller, writes]) -> Any:
         """The first item by our order that no one has: urgency, then age."""
 
-        async def work(session: Session) -> WorkItem | None:
-            wanted = body.queues or [queue.slug for queue in await queues_for_routing(session)]
-            return await desk.take_next(session, body.agent, wanted, caller.teams, caller.key_id)
-
-        item = await database.write(work)
+        ask = Ask(body.agent, tuple(body.queues), caller.teams, caller.key_id, traceparent())
+        item = await takers.take(ask)
         return Response(status_code=204) if item is None else await _taken(database, item, caller)
 
     @router.post("/{item_id}/claim")

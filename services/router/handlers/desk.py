@@ -1,34 +1,19 @@
-"""What agents do: take the next, claim, release, complete. Each in the caller's transaction."""
+"""What agents do with one item: claim, release, complete. Each in the caller's transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
+from libs.common.errors import Raced
 from libs.common.events import Event, WorkItemAssigned, WorkItemCompleted, WorkItemReleased, derived_id
 from libs.common.outbox import emit
 from libs.common.problems import Problem
 from libs.common.trace import traceparent
 from services.router.store import agents, items
+from services.router.store.agents import Agent
 from services.router.store.items import WorkItem
-
-
-async def take_next(
-    session: AsyncSession, agent: str, queues: Sequence[str], teams: Collection[str], actor: str
-) -> WorkItem | None:
-    """Give the agent the first item of these queues by our order; None when nothing waits.
-
-    Raises:
-        Problem: 404 for an unknown agent, 409 for one who is not available or has no room.
-    """
-    await _take_room(session, agent, teams)
-    item_id = await items.next_pending(session, queues, teams)
-    item = await items.lock_item(session, item_id, teams) if item_id else None
-    if item is None:
-        await items.free_capacity(session, agent)
-        return None
-    return await _assign(session, item, agent, actor, "taken")
 
 
 async def claim(session: AsyncSession, item_id: str, agent: str, teams: Collection[str], actor: str) -> WorkItem:
@@ -111,41 +96,48 @@ async def complete(session: AsyncSession, item_id: str, teams: Collection[str], 
 
 async def _take_room(session: AsyncSession, agent: str, teams: Collection[str]) -> None:
     """One unit of the agent's capacity, guarded where it is written: two clicks never take one too many."""
-    if await items.reserve_capacity(session, agent, teams):
-        return
-    found = await agents.get_agent(session, agent, teams)
-    if found is None:
-        raise unknown("agent", agent, "GET /v1/agents lists them; PUT /v1/agents/{agent} makes one.")
-    if found.presence != "available":
-        raise Problem(
+    if not await items.reserve_capacity(session, agent, teams):
+        found = await agents.get_agent(session, agent, teams)
+        raise cannot_take(agent, found) or Raced("the agent got room again")
+
+
+def cannot_take(slug: str, agent: Agent | None) -> Problem | None:
+    """Why this agent can take nothing more, or None."""
+    if agent is None:
+        return unknown("agent", slug, "GET /v1/agents lists them; PUT /v1/agents/{agent} makes one.")
+    if agent.presence != "available":
+        return Problem(
             409,
             "not-available",
             "This agent is not available",
-            f"{agent} is {found.presence}.",
-            f'PUT /v1/agents/{agent}/presence {{"presence": "available"}} first.',
+            f"{slug} is {agent.presence}.",
+            f'PUT /v1/agents/{slug}/presence {{"presence": "available"}} first.',
         )
-    raise Problem(
-        409,
-        "no-room",
-        "This agent has no room",
-        f"{agent} holds {found.used} of {found.capacity}.",
-        "Answer, complete or release something first.",
-    )
+    if agent.used >= agent.capacity:
+        return Problem(
+            409,
+            "no-room",
+            "This agent has no room",
+            f"{slug} holds {agent.used} of {agent.capacity}.",
+            "Answer, complete or release something first.",
+        )
+    return None
 
 
 async def _assign(session: AsyncSession, item: WorkItem, agent: str, actor: str, reason: str) -> WorkItem:
     now = await db.now(session)
     assigned = await items.move(session, item, state="assigned", agent=agent, reason=reason, actor=actor, now=now)
-    emit(session, [_assigned_event(assigned, now)])
+    emit(session, [assigned_event(assigned, now, traceparent())])
     return assigned
 
 
-def _assigned_event(item: WorkItem, now: datetime) -> Event:
+def assigned_event(item: WorkItem, now: datetime, trace: str) -> Event:
+    """This agent has it now."""
     return WorkItemAssigned(
         event_id=derived_id(item.id, WorkItemAssigned.type, str(item.version)),
         occurred_at=now,
         key=item.key,
-        traceparent=traceparent(),
+        traceparent=trace,
         item_id=item.id,
         conversation_id=item.conversation_id,
         queue=item.queue,

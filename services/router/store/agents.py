@@ -45,6 +45,12 @@ async def get_agent(session: AsyncSession, slug: str, teams: Collection[str], *,
     return _agent(row) if row else None
 
 
+async def lock_agents(session: AsyncSession, slugs: Collection[str]) -> dict[str, Agent]:
+    """Those of the agents that exist, for changing; locked in the order of their names."""
+    statement = sa.select(AGENTS).where(AGENTS.c.slug.in_(sorted(slugs))).order_by(AGENTS.c.slug).with_for_update()
+    return {row.slug: _agent(row) for row in await session.execute(statement)}
+
+
 async def put_agent(
     session: AsyncSession,
     before: Agent | None,

@@ -176,7 +176,7 @@ def _take(floor: Floor, rows: Iterable[Any]) -> None:
     for row in rows:
         values = tuple(row)
         item = Item(*values[talk_fields:]) if row.item_id is not None else None
-        conversation = Conversation(*values[:talk_fields], item)
+        conversation = Conversation(*values[:talk_fields], item)  # type: ignore[call-arg]
         floor.conversations[conversation.id] = conversation
         author = (conversation.network, conversation.author_id, conversation.handle)
         floor.by_author.setdefault(author, []).append(conversation.id)

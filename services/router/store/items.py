@@ -1,14 +1,17 @@
 """Work items: who takes the next, who holds what, and every step of their lives."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import bulk_insert
+from libs.common.db import bulk_insert, bulk_update, v
+from libs.common.errors import Raced
 from libs.common.lists import Mark
 from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, WORK_ITEMS
 
@@ -42,15 +45,9 @@ _ITEMS = sa.select(*[WORK_ITEMS.c[name] for name in _FIELDS], CONVERSATIONS.c.ke
 
 async def reserve_capacity(session: AsyncSession, agent: str, teams: Collection[str]) -> bool:
     """Take one unit of an agent who is there and has room; False when not. Locks the agent's row."""
+    there = sa.and_(AGENTS.c.presence == "available", AGENTS.c.used < AGENTS.c.capacity)
     result: Any = await session.execute(
-        sa.update(AGENTS)
-        .where(
-            AGENTS.c.slug == agent,
-            AGENTS.c.presence == "available",
-            AGENTS.c.used < AGENTS.c.capacity,
-            of_teams(AGENTS, teams),
-        )
-        .values(used=AGENTS.c.used + 1)
+        sa.update(AGENTS).where(AGENTS.c.slug == agent, there, of_teams(AGENTS, teams)).values(used=AGENTS.c.used + 1)
     )
     return bool(result.rowcount)
 
@@ -60,25 +57,74 @@ async def free_capacity(session: AsyncSession, agent: str) -> None:
     await session.execute(sa.update(AGENTS).where(AGENTS.c.slug == agent).values(used=AGENTS.c.used - 1))
 
 
-async def next_pending(session: AsyncSession, queues: Sequence[str], teams: Collection[str]) -> str | None:
-    """The id of the first waiting item over the queues, locked; rows that others hold are passed over.
+async def waiting(session: AsyncSession, queues: Sequence[str], most: int) -> list[WorkItem]:
+    """The first `most` waiting items of each queue, all in the order they are to be taken.
 
-    One short walk of the index `work_items_waiting` for each queue, then the best of those heads.
+    Ours until the end of the transaction: who takes from one of these queues waits for us, so that nobody passes
+    over an item that another has only looked at. One short walk of the index `work_items_waiting` for each queue.
     """
-    heads = []
-    for queue in queues:
-        row = (
-            await session.execute(
-                sa.select(WORK_ITEMS.c.id, WORK_ITEMS.c.rank, WORK_ITEMS.c.enqueued_at)
-                .where(WORK_ITEMS.c.queue == queue, WORK_ITEMS.c.state == "pending", of_teams(WORK_ITEMS, teams))
-                .order_by(WORK_ITEMS.c.rank, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-        ).one_or_none()
-        if row is not None:
-            heads.append((row.rank, row.enqueued_at, row.id))
-    return min(heads)[2] if heads else None
+    if not queues:
+        return []
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
+        await session.execute(_LOCK_QUEUES, {"names": sorted(queues)})
+    heads = _heads(len(queues))
+    rows = await session.execute(heads, {f"queue_{n}": queue for n, queue in enumerate(queues)} | {"most": most})
+    return [WorkItem(**row._mapping) for row in rows]
+
+
+_LOCK_QUEUES = sa.text(
+    "SELECT pg_advisory_xact_lock(hashtext('router.take_next'), hashtext(name)) FROM unnest(:names) AS name"
+).bindparams(sa.bindparam("names", type_=sa.ARRAY(sa.Text)))
+
+
+@lru_cache(maxsize=64)
+def _heads(queues: int) -> sa.Select[Any]:
+    heads = [
+        sa.select(
+            sa.select(WORK_ITEMS.c.id)
+            .where(WORK_ITEMS.c.queue == sa.bindparam(f"queue_{n}", type_=sa.Text()), WORK_ITEMS.c.state == _PENDING)
+            .order_by(WORK_ITEMS.c.rank, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id)
+            .limit(sa.bindparam("most", type_=sa.Integer()))
+            .subquery()
+        )
+        for n in range(queues)
+    ]
+    found = sa.union_all(*heads).subquery()
+    return _ITEMS.join(found, found.c.id == WORK_ITEMS.c.id).order_by(
+        WORK_ITEMS.c.rank, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id
+    )
+
+
+_PENDING: sa.ColumnElement[str] = sa.literal_column(
+    "'pending'"
+)  # written out, or the planner could not use the partial index
+
+
+async def assign(session: AsyncSession, given: Sequence[WorkItem], reason: str, actors: Sequence[str]) -> None:
+    """Write items that are assigned now; each came from `waiting` and has its agent and its next version.
+
+    Raises:
+        Raced: one is not waiting any more, or an agent has no room any more.
+    """
+    in_order = sorted(given, key=lambda item: item.id)
+    rows = [{name: getattr(item, name) for name in ("id", *_ASSIGNED)} for item in in_order]
+    same = sa.and_(WORK_ITEMS.c.state == _PENDING, WORK_ITEMS.c.version == v("version") - 1)
+    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=same) != len(rows):
+        raise Raced("an item does not wait any more")
+    loads = [{"slug": slug, "more": n} for slug, n in sorted(Counter(item.agent for item in given).items())]
+    room = AGENTS.c.used + v("more") <= AGENTS.c.capacity
+    used = {"used": AGENTS.c.used + v("more")}
+    if await bulk_update(session, AGENTS, loads, key=["slug"], values=used, where=room) != len(loads):
+        raise Raced("an agent has no room any more")
+    changes = [
+        {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": actor,
+         "agent": item.agent, "at": item.updated_at}
+        for item, actor in zip(given, actors, strict=True)
+    ]  # fmt: skip
+    await bulk_insert(session, ITEM_CHANGES, changes)
+
+
+_ASSIGNED = ("state", "agent", "reason", "assigned_at", "version", "updated_at")
 
 
 async def lock_item(session: AsyncSession, item_id: str, teams: Collection[str]) -> WorkItem | None:

@@ -54,7 +54,7 @@ def test_each_time_limit_is_within_the_next() -> None:
 
 def test_a_revocation_waits_for_its_batch_less_than_the_group_waits_for_the_member() -> None:
     assert bus_kafka_reading.REVOKE_SECONDS == 15
-    assert bus_kafka_reading.REVOKE_SECONDS * 1000 < CONSUMER["rebalance_timeout_ms"]
+    assert CONSUMER["rebalance_timeout_ms"] > bus_kafka_reading.REVOKE_SECONDS * 1000
 
 
 def test_joining_waits_ten_seconds_longer_than_the_group_rebalances() -> None:
@@ -63,4 +63,4 @@ def test_joining_waits_ten_seconds_longer_than_the_group_rebalances() -> None:
 
 def test_a_member_misses_several_heartbeats_before_it_is_thrown_out() -> None:
     assert CONSUMER["session_timeout_ms"] >= 3 * CONSUMER["heartbeat_interval_ms"]
-    assert bus_kafka_reading.KEEP_POLLING_SECONDS * 1000 < CONSUMER["max_poll_interval_ms"] / 10
+    assert CONSUMER["max_poll_interval_ms"] / 10 > bus_kafka_reading.KEEP_POLLING_SECONDS * 1000

@@ -1,0 +1,124 @@
+"""Our own posts: what they answer, whose conversation they belong to, which item is thereby done."""
+
+from libs.common.events import (
+    Event,
+    MentionAnswered,
+    OwnPostReceived,
+    ReplyPosted,
+    WorkItemCompleted,
+    derived_id,
+)
+from services.router.domain import Conversation, OwnPost, answered_by
+from services.router.store.floor import Floor, KnownAnswer, KnownMention
+
+
+def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted) -> list[Event]:
+    """Keep the post once, however often and on whichever way it comes; complete what it answers."""
+    key = (event.network, event.post_id)
+    if key in floor.own_posts:
+        return []
+    floor.own_posts.add(key)
+    ours = isinstance(event, ReplyPosted)
+    person = event.author_id if isinstance(event, ReplyPosted) else event.answered_person
+    post = OwnPost(event.network, event.post_id, event.handle, event.in_reply_to, person, event.posted_at)
+    answered = floor.mentions.get((event.network, event.in_reply_to)) if event.in_reply_to else None
+    conversation = _conversation_of_post(floor, post, answered)
+    answer = KnownAnswer(
+        event.network,
+        event.post_id,
+        event.in_reply_to,
+        event.posted_at,
+        event.reply_id if isinstance(event, ReplyPosted) else "",
+        event.event_id,
+    )
+    floor.own_rows.append(
+        {
+            "network": event.network,
+            "post_id": event.post_id,
+            "handle": event.handle,
+            "conversation_id": conversation.id if conversation else None,
+            "answered_person": person,
+            "in_reply_to": event.in_reply_to,
+            "text": event.text,
+            "posted_at": event.posted_at,
+            "reply_id": answer.reply_id,
+            "agent": event.agent if isinstance(event, ReplyPosted) else "",
+            "event_id": event.event_id,
+            "updated_at": floor.now,
+        }
+    )
+    if event.in_reply_to:
+        floor.answers.setdefault((event.network, event.in_reply_to), []).append(answer)
+    told: list[Event] = []
+    if answered is not None:
+        _note_answer(floor, answered, answer)
+        told.append(answered_event(answered, event, answer, floor))
+    if conversation is not None:
+        after, item = answered_by(conversation, post)
+        floor.keep(after)
+        if item is not None:
+            done = floor.close(item, "completed", "answered" if ours else "answered_elsewhere")
+            told.append(
+                WorkItemCompleted(
+                    event_id=derived_id(event.event_id, WorkItemCompleted.type, done.id),
+                    occurred_at=floor.now,
+                    key=event.key,
+                    traceparent=event.traceparent,
+                    item_id=done.id,
+                    conversation_id=done.conversation_id,
+                    queue=done.queue,
+                    agent=done.agent,
+                    version=done.version,
+                    reason="answered" if ours else "answered_elsewhere",
+                    team=done.team,
+                )
+            )
+    return told
+
+
+def _conversation_of_post(floor: Floor, post: OwnPost, answered: KnownMention | None) -> Conversation | None:
+    """Where a post of ours belongs: with the message it answers, else the person's latest conversation."""
+    if answered is not None:
+        return floor.conversations.get(answered.conversation_id)
+    theirs = floor.of_author(post.network, post.answered_person, post.handle)
+    return max(theirs, key=lambda c: (c.last_message_at, c.id), default=None)
+
+
+def _note_answer(floor: Floor, mention: KnownMention, answer: KnownAnswer) -> None:
+    """The earliest answer counts, whatever the order they come in."""
+    if mention.answered_at is not None and mention.answered_at <= answer.posted_at:
+        return
+    key = (mention.network, mention.post_id)
+    floor.mentions[key] = mention._replace(answered_at=answer.posted_at)
+    if row := floor.mention_rows.get(key):
+        row["answered_at"], row["answered_by"] = answer.posted_at, answer.post_id
+        return
+    floor.answered_rows[key] = {
+        "network": mention.network,
+        "post_id": mention.post_id,
+        "answered_at": answer.posted_at,
+        "answered_by": answer.post_id,
+        "updated_at": floor.now,
+    }
+
+
+def answered_event(mention: KnownMention, cause: Event, answer: KnownAnswer, floor: Floor) -> MentionAnswered:
+    """This post of ours answers that mention."""
+    return MentionAnswered(
+        event_id=derived_id(answer.event_id, MentionAnswered.type, mention.post_id),
+        occurred_at=floor.now,
+        key=cause.key,
+        traceparent=cause.traceparent,
+        network=mention.network,
+        post_id=mention.post_id,
+        handle=mention.handle,
+        conversation_id=mention.conversation_id,
+        own_post_id=answer.post_id,
+        reply_id=answer.reply_id,
+        posted_at=mention.posted_at,
+        answered_at=answer.posted_at,
+        language=mention.labels.get("language", "und"),
+        intent=mention.labels.get("intent", "chatter"),
+        queue=mention.queue,
+        team=mention.team,
+    )
