@@ -216,13 +216,16 @@ class _Stopping(Exception):
 def _open(path: str) -> sqlite3.Connection:
     if path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+    connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=2.0)
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(_SCHEMA)
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
         if "locked" in str(error):
             raise Misconfigured(f"{path} is in use by another process: stop it, or choose another --data") from error
         raise Misconfigured(f"{path} cannot be opened: {error}") from error

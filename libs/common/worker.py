@@ -88,6 +88,7 @@ class Worker:
         self._pure = dict(pure or {})
         self._tells = tells
         self._pulse = Pulse()
+        self._running = False
         self._dead_in_a_row = 0
         self._patience = patience
         self._lately: deque[bool] = deque(maxlen=patience.dead_window)
@@ -100,6 +101,8 @@ class Worker:
             TooManyDead: the dead letters' limit was reached.
         """
         self._pulse.stop = stop
+        self._pulse.beat()
+        self._running = True
         try:
             await self._bus.consume([*self._writing, *self._pure], self._group, self._on_batch, self._pulse)
         except _Stopping:
@@ -112,8 +115,8 @@ class Worker:
         return None if self._pulse.joined else f"{self._group} has not joined its group"
 
     def alive(self) -> str | None:
-        """What stands still, or None: progress, never a question to the broker."""
-        return self._pulse.stalled()
+        """What stands still, or None: progress, never a question to the broker. Before it runs nothing does."""
+        return self._pulse.stalled() if self._running else None
 
     async def _on_batch(self, batch: Sequence[Record]) -> None:
         with structlog.contextvars.bound_contextvars(group=self._group):

@@ -75,7 +75,7 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         metrics=metrics,
         keyring=Keyring(settings.keys),
         ready=[gate.ready, worker.ready, sender.ready, relay.ready],
-        alive=[lambda: None if gate.ready() else worker.alive(), sender.alive],
+        alive=[worker.alive, sender.alive],
         commit=settings.commit,
         body_limits={"/v1/replies": REPLY_BODY_BYTES},
     )

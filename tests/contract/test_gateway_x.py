@@ -86,7 +86,7 @@ async def test_a_failure_is_answered_once_and_nothing_repeats_it(
 
 async def test_a_duplicate_is_refused_in_the_networks_words(gateway: XGateway) -> None:
     await gateway.post("acme", "1001", "Bonjour")
-    answer = await gateway.post("acme", "1002", "Bonjour")
+    answer = await gateway.post("acme", "1001", "Bonjour")
 
     assert isinstance(answer, Answered)
     assert answer.status == 403
@@ -142,6 +142,16 @@ async def test_our_posts_since_a_mention_are_read_to_the_end(gateway: XGateway, 
     assert {post.created_at.microsecond for post in posts if post.created_at} == {0}
     assert posts[0].created_at is not None
     assert abs(datetime.now(UTC) - posts[0].created_at) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("fields_name", ["tweet.fields", "post.fields"])
+async def test_a_reply_is_found_under_the_fields_old_name_and_its_new_one(network: Sandbox, fields_name: str) -> None:
+    gateway = XGateway(network.url, "token", post_limit=LIMIT, fields_name=fields_name)
+    await gateway.post("acme", "1001", "Bonjour")
+    [post] = await gateway.own_posts_since("acme", "1001")
+    await gateway.close()
+
+    assert (post.in_reply_to, post.text) == ("1001", "Bonjour")
 
 
 async def test_an_empty_timeline_is_read(gateway: XGateway) -> None:

@@ -13,6 +13,7 @@ from tests.servers import KafkaCluster, Postgres
 
 TRAFFIC = ROOT / "config" / "demo" / "traffic.ndjson"
 WANTED = expected(TRAFFIC, brands_in(TRAFFIC.with_name("traffic_users.ndjson")))
+POSTS = len(WANTED.mentions) + len(WANTED.own_posts)
 
 
 @pytest.fixture(params=["one process", pytest.param("four on kafka", marks=[pytest.mark.kafka, pytest.mark.postgres])])
@@ -34,7 +35,7 @@ async def test_every_post_of_a_replay_is_kept_once_and_a_second_replay_changes_n
     once = await outcome(house, WANTED)
     await replay(house, TRAFFIC, speed="max", again=True)
 
-    assert f"{len(WANTED.mentions) + len(WANTED.own_posts)} accepted" in first
+    assert f"{POSTS} accepted" in first
     assert await outcome(house, WANTED) == once
     assert await dead_letters(house) == []
 
@@ -43,8 +44,10 @@ async def test_every_post_of_a_replay_is_kept_once_and_a_second_replay_changes_n
 async def test_nothing_is_lost_or_doubled_when_processes_are_killed_in_the_middle(house: House) -> None:
     chance = random.Random(20260302)
 
-    struck = await replay_under_fire(house, TRAFFIC, [kill_of(house, chance) for _ in range(4)], speed="40/s")
+    strikes = [kill_of(house, chance) for _ in range(4)]
 
-    assert struck
+    struck = await replay_under_fire(house, TRAFFIC, strikes, speed="40/s", posts=POSTS)
+
+    assert len(struck) == 4
     await outcome(house, WANTED)
     assert await dead_letters(house) == []

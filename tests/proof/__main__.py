@@ -17,6 +17,7 @@ from tests.servers import KafkaCluster, Postgres
 async def prove(file: Path, *, real: bool, kills: int, speed: str, seed: int) -> None:
     """Replay with kills, then once more at full speed: the second must change nothing."""
     wanted = expected(file, brands_in(file.with_name(f"{file.stem}_users.ndjson")))
+    posts = len(wanted.mentions) + len(wanted.own_posts)
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -31,7 +32,7 @@ async def prove(file: Path, *, real: bool, kills: int, speed: str, seed: int) ->
                     strikes.insert(kills // 3, _kill_broker(house, kafka))
                     strikes.insert(2 * kills // 3, _kill_postgres(house, postgres))
                 began = time.monotonic()
-                struck = await replay_under_fire(house, file, strikes, speed=speed)
+                struck = await replay_under_fire(house, file, strikes, speed=speed, posts=posts)
                 seconds = time.monotonic() - began
                 print(f"struck {len(struck)} times in {seconds:.0f} s: {', '.join(struck) or 'nothing'}")
                 first = await outcome(house, wanted, quiet_seconds=180)

@@ -6,8 +6,9 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.proof.arithmetic import Expected, nearest_rank
@@ -35,16 +36,23 @@ async def replay(house: House, file: Path, *, speed: str, brands: str | None = N
     return await _finished(process)
 
 
-async def replay_under_fire(house: House, file: Path, strikes: list[Strike], *, speed: str) -> list[str]:
-    """The same while the strikes fall, spread over the replay; returns what was struck, in order."""
+async def replay_under_fire(
+    house: House, file: Path, strikes: Sequence[Strike], *, speed: str, posts: int
+) -> list[str]:
+    """The same while the strikes fall, spread evenly over the posts; returns what was struck, in order."""
     process = await _start(house, file, speed, None, again=False)
     struck: list[str] = []
-    for strike in strikes:
-        if process.returncode is not None:
-            break
+    for number, strike in enumerate(strikes, start=1):
+        await eventually(f"strike {number}", partial(_come_through, house, number * posts // (len(strikes) + 1)), 600)
         struck.append(await strike())
     await _finished(process)
     return struck
+
+
+async def _come_through(house: House, wanted: int) -> bool:
+    mentions = await house.ids("router", "mentions", "count(*)")
+    own_posts = await house.ids("router", "own_posts", "count(*)")
+    return bool(mentions[0] + own_posts[0] >= wanted)
 
 
 async def _start(house: House, file: Path, speed: str, brands: str | None, again: bool) -> asyncio.subprocess.Process:
@@ -101,12 +109,3 @@ async def dead_letters(house: House) -> list[str]:
         for dead in (await house.get(service, f"/v1/{service}/dead-letters"))["items"]:
             found.append(json.dumps(dead))
     return found
-
-
-async def drained(house: House, seconds: float = 30) -> None:
-    """Wait until the router's outbox is empty."""
-
-    async def empty() -> bool:
-        return await house.ids("router", "outbox", "count(*)") == [0]
-
-    await eventually("an empty outbox", empty, seconds)

@@ -50,18 +50,18 @@ class Spread:
 
 
 def waited(answers: Iterable[Latency]) -> tuple[list[Latency], int]:
-    """The earliest answer of each mention, in the order of their keys; and how many answers are older than what
-    they answer (clocks that disagree), which are left out.
+    """The earliest answer of each mention and kind, in the order of their keys; and how many answers are older
+    than what they answer (clocks that disagree), which are left out.
 
     On the same moment the lower post id wins, so that the order of arrival decides nothing.
     """
-    kept: dict[tuple[str, str], Latency] = {}
+    kept: dict[tuple[str, str, str], Latency] = {}
     left_out = 0
     for answer in answers:
         if answer.latency_seconds < 0:
             left_out += 1
             continue
-        mention = (answer.network, answer.post_id)
+        mention = (answer.network, answer.post_id, answer.how)
         known = kept.get(mention)
         if known is None or (answer.answered_at, answer.own_post_id) < (known.answered_at, known.own_post_id):
             kept[mention] = answer

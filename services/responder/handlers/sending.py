@@ -198,7 +198,7 @@ class Sender:
     async def _settle(self, session: AsyncSession, reply: Reply, outcome: Outcome, now: datetime) -> None:
         after = settle(reply, outcome, now, self._pace)
         if after is None:
-            log.error("settled_by_others", reply_id=reply.id, state=reply.state, outcome=type(outcome).__name__)
+            log.warning("settled_by_others", reply_id=reply.id, state=reply.state, outcome=type(outcome).__name__)
             return
         await store.save(session, [after])
         if after.state == reply.state:

@@ -45,7 +45,7 @@ def _latencies() -> None:
         "latencies",
         sa.Column("network", sa.Text, primary_key=True),
         sa.Column("post_id", sa.Text, primary_key=True),
-        sa.Column("how", sa.Text, nullable=False),
+        sa.Column("how", sa.Text, primary_key=True),
         sa.Column("own_post_id", sa.Text, nullable=False),
         sa.Column("reply_id", sa.Text, nullable=False),
         sa.Column("posted_at", UtcDateTime, nullable=False),

@@ -17,7 +17,8 @@ GroupBy = Literal["queue", "handle", "intent", "language", "network", "none"]
 
 _MENTION = ("network", "post_id")
 _TARGET_CHANGES = tuple(column.name for column in TARGETS.c if column.name not in _MENTION)
-_LATENCY_CHANGES = tuple(column.name for column in LATENCIES.c if column.name not in _MENTION)
+_ANSWERED = (*_MENTION, "how")
+_LATENCY_CHANGES = tuple(column.name for column in LATENCIES.c if column.name not in _ANSWERED)
 _new = sa.literal_column
 _NOT_OLDER = _new("excluded.routed_at") >= TARGETS.c.routed_at  # a dead letter replayed late undoes nothing
 _EARLIER = sa.tuple_(_new("excluded.answered_at"), _new("excluded.own_post_id")) < sa.tuple_(
@@ -49,17 +50,21 @@ async def target(
 
 
 async def keep_latencies(session: AsyncSession, latencies: Sequence[Latency]) -> list[Latency]:
-    """Keep the earliest answer of each mention; returns those of mentions that had none before.
+    """Keep the earliest answer of each mention, direct and covered apart; returns those that are the first of theirs.
 
     Args:
-        latencies: at most one a mention, in the order of their keys.
+        latencies: at most one a mention and kind, in the order of their keys.
     """
-    rows = {(latency.network, latency.post_id): asdict(latency) for latency in latencies}
-    written = await bulk_insert(session, LATENCIES, list(rows.values()), on_conflict=_MENTION, returning=_MENTION)
-    first = {(row.network, row.post_id) for row in written}
-    known = [row for mention, row in rows.items() if mention not in first]
-    await bulk_insert(session, LATENCIES, known, on_conflict=_MENTION, update=_LATENCY_CHANGES, where=_EARLIER)
-    return [latency for latency in latencies if (latency.network, latency.post_id) in first]
+    rows = {_key(latency): asdict(latency) for latency in latencies}
+    written = await bulk_insert(session, LATENCIES, list(rows.values()), on_conflict=_ANSWERED, returning=_ANSWERED)
+    first = {tuple(row) for row in written}
+    known = [row for key, row in rows.items() if key not in first]
+    await bulk_insert(session, LATENCIES, known, on_conflict=_ANSWERED, update=_LATENCY_CHANGES, where=_EARLIER)
+    return [latency for latency in latencies if _key(latency) in first]
+
+
+def _key(latency: Latency) -> tuple[str, str, str]:
+    return latency.network, latency.post_id, latency.how
 
 
 async def response_latency(
@@ -97,7 +102,8 @@ def _spread(
     key: sa.ColumnElement[Any] = sa.literal("") if group_by == "none" else LATENCIES.c[group_by]
     answered = (
         sa.select(key.label("key"), LATENCIES.c.latency_seconds.label("waited"))
-        .where(LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until, visible(LATENCIES.c.team, teams))
+        .where(LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until)
+        .where(LATENCIES.c.how == sa.literal_column("'direct'"), visible(LATENCIES.c.team, teams))
         .subquery()
     )
     ranked = sa.select(

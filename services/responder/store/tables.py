@@ -40,7 +40,7 @@ LATENCIES = sa.Table(
     metadata,
     sa.Column("network", sa.Text, primary_key=True),
     sa.Column("post_id", sa.Text, primary_key=True),
-    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("how", sa.Text, primary_key=True),
     sa.Column("own_post_id", sa.Text, nullable=False),
     sa.Column("reply_id", sa.Text, nullable=False),
     sa.Column("posted_at", UtcDateTime, nullable=False),

@@ -41,7 +41,7 @@ async def test_the_earliest_answer_wins_in_whatever_order_they_come(
     world: World, order: tuple[int, ...], batches: str
 ) -> None:
     answers = [
-        answered(by="o-2", after=7 * MINUTE, how="covered"),
+        answered(by="o-2", after=7 * MINUTE),
         answered(by="o-1", after=7 * MINUTE),
         answered(by="o-3", after=9 * MINUTE),
     ]
@@ -50,7 +50,16 @@ async def test_the_earliest_answer_wins_in_whatever_order_they_come(
         await world.hears(*batch)
 
     [latency] = await world.rows("latencies")
-    assert (latency["own_post_id"], latency["latency_seconds"], latency["how"]) == ("o-1", 420, "direct")
+    assert (latency["own_post_id"], latency["latency_seconds"]) == ("o-1", 420)
+
+
+async def test_a_covered_answer_stands_beside_the_direct_one_and_out_of_the_report(world: World) -> None:
+    await world.hears(answered(by="o-1", after=2 * MINUTE, how="covered"), answered(by="o-2", after=7 * MINUTE))
+
+    kinds = {row["how"]: row["latency_seconds"] for row in await world.rows("latencies")}
+    assert kinds == {"covered": 120, "direct": 420}
+    report = (await world.http.get("/v1/stats/response-latency?from=2000-01-01T00:00:00Z")).json()
+    assert [(group["answered"], group["p50"]) for group in report["groups"]] == [(1, 420)]
 
 
 async def test_an_answer_may_come_before_its_mention(world: World) -> None:

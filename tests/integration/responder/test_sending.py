@@ -189,6 +189,7 @@ async def test_nobody_knows_after_half_an_hour(world: World) -> None:
 
 
 async def test_a_duplicate_refusal_is_looked_into_not_believed(world: World) -> None:
+    await world.sandbox.seed(*[{"id": id_, "text": "Bravo", "username": "jo"} for id_ in ("1001", "1002")])
     first = await world.queued("1001", text="Merci !")
     await world.sends()
     second = await world.queued("1002", text="Merci !")

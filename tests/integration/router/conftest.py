@@ -23,8 +23,15 @@ from services.router.settings import RouterSettings
 class World:
     """The router's doors."""
 
-    def __init__(self, database: Database, http: httpx2.AsyncClient, other_team: httpx2.AsyncClient) -> None:
+    def __init__(
+        self,
+        database: Database,
+        another_replica: Database,
+        http: httpx2.AsyncClient,
+        other_team: httpx2.AsyncClient,
+    ) -> None:
         self.database = database
+        self.another_replica = another_replica
         self.http = http
         self.other_team = other_team
 
@@ -79,7 +86,7 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     bus = LocalBus(":memory:")
     service = build(settings, bus)
     transport = httpx2.ASGITransport(app=service.app)
-    database = connect(database_url, "router")
+    database, another_replica = connect(database_url, "router"), connect(database_url, "router")
     async with (
         httpx2.AsyncClient(
             transport=transport, base_url="http://router", headers={"Authorization": f"Bearer {key}"}
@@ -88,7 +95,8 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
             transport=transport, base_url="http://router", headers={"Authorization": f"Bearer {stranger}"}
         ) as other_team,
     ):
-        yield World(database, http, other_team)
+        yield World(database, another_replica, http, other_team)
+    await another_replica.close()
     await database.close()
     await service.close()
     await bus.close()

@@ -54,7 +54,7 @@ def own_post(post_id: str, *, to: str = "", person: str = "jo", at: datetime = N
         "thread_id": f"thread-{person}",
         "in_reply_to": to,
     }
-    return OwnPostReceived(**fields | more)
+    return OwnPostReceived(**fields | more)  # type: ignore[arg-type]
 
 
 def reply(post_id: str, *, to: str, person: str = "jo", at: datetime = NOON, agent: str = "ana") -> ReplyPosted:

@@ -3,6 +3,7 @@
 import asyncio
 
 from libs.common.events import WorkItemAssigned, WorkItemCompleted, WorkItemReleased, of_type
+from services.router.handlers.taking import Ask, Takers
 from tests.integration.router.conftest import World
 from tests.integration.router.messages import MINUTE, NOON, mention
 
@@ -146,3 +147,43 @@ async def test_an_unknown_item_is_a_404_that_says_where_to_look(world: World) ->
     problem = await world.call("POST", "/v1/work-items/itm_no/release", {}, status=404)
 
     assert problem["fix"] == "GET /v1/work-items lists them."
+
+
+async def test_two_replicas_never_hide_an_item_from_each_other(world: World) -> None:
+    agents = [f"agent-{n}" for n in range(8)]
+    for agent in agents:
+        await world.agent(agent, capacity=1)
+    await world.hears(
+        *[mention(f"fr-{n}", author=f"f{n}") for n in range(4)],
+        *[mention(f"en-{n}", author=f"e{n}", language="en") for n in range(4)],
+    )
+    replicas = [Takers(world.database), Takers(world.another_replica)]
+
+    taken = await asyncio.gather(
+        *[replicas[n % 2].take(Ask(agent, ("fr", "en"), frozenset({"*"}), "test")) for n, agent in enumerate(agents)]
+    )
+
+    assert all(taken), "somebody heard that nothing waits while something did"
+    assert len({item.id for item in taken if item}) == 8
+
+
+async def test_who_asks_in_the_same_moment_is_served_in_the_order_they_asked(world: World) -> None:
+    for agent in ("ana", "bob"):
+        await world.agent(agent)
+    await world.hears(mention("old", author="a"), mention("new", author="b", at=NOON + MINUTE))
+
+    first, second = await asyncio.gather(world.take("ana"), world.take("bob"))
+
+    assert (first["mention"]["post_id"], second["mention"]["post_id"]) == ("old", "new")
+
+
+async def test_one_agents_two_clicks_fill_one_place_once(world: World) -> None:
+    await world.agent("ana", capacity=1)
+    await world.hears(mention("1", author="a"), mention("2", author="b"))
+
+    answers = await asyncio.gather(
+        *[world.http.post("/v1/work-items/take-next", json={"agent": "ana"}) for _ in range(2)]
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert (await world.get("/v1/agents/ana"))["used"] == 1

@@ -61,8 +61,11 @@ def test_the_same_text_of_an_account_is_refused_for_a_while() -> None:
 def test_the_same_words_to_two_people_are_two_texts() -> None:
     net = network()
     net.seed([seeded("1001", "jo"), seeded("1002", "lu")])
-    net.post(ACME, "Merci !", "1001")
-    net.post(ACME, "Merci !", "1002")
+    for mention in ("1001", "1002", "404", "405"):  # the last two are not known here
+        net.post(ACME, "Merci !", mention)
+    for mention in ("1001", "404"):
+        with pytest.raises(Refused, match="duplicate"):
+            net.post(ACME, "Merci !", mention)
 
 
 def test_an_account_posts_no_more_than_its_window_allows() -> None:
