@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 WITHIN_SECONDS = (3600, 5400, 86400)
 """The report says which share was answered within each of these."""
 
@@ -14,8 +16,7 @@ DEFINITION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(msgspec.Struct, frozen=True, gc=False):
     """How long one mention waited for an answer of ours, by the network's own times."""
 
     network: str

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
+import msgspec
+
 from services.responder.domain.latency import network_time
 from services.responder.domain.posting import (
     ByHand,
@@ -62,8 +64,7 @@ TEXT_LIMIT = 25_000  # characters: the longest any network takes; its own limit 
 _NEVER_IN_A_TEXT = re.compile("[\0\ufffe\ufeff\uffff\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, gc=False):
     """A mention that can be answered, as the router told it."""
 
     network: str

@@ -1,11 +1,11 @@
 """Mentions as the responder needs them: what can be answered, what was, and how long that took."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import bulk_insert

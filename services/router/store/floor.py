@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, bulk_insert, bulk_update, matching, v
@@ -269,16 +269,16 @@ async def _update_items(session: AsyncSession, rows: list[dict[str, Any]], same:
 
 
 def _conversation_row(conversation: Conversation, now: datetime) -> dict[str, Any]:
-    row = {name: getattr(conversation, name) for name in _CONVERSATION_COLUMNS}
+    row = asdict(conversation)
+    del row["item"]
     row["updated_at"] = now
     return row
 
 
 def _item_row(floor: Floor, item: Item) -> dict[str, Any]:
-    row = {name: getattr(item, name) for name in _ITEM_COLUMNS}
-    return row | {
-        "rank": RANK[item.urgency],
-        "assigned_at": None,
-        "reason": floor.reasons.get(item.id, ""),
-        "updated_at": floor.now,
-    }
+    row = asdict(item)
+    row["rank"] = RANK[item.urgency]
+    row["assigned_at"] = None
+    row["reason"] = floor.reasons.get(item.id, "")
+    row["updated_at"] = floor.now
+    return row
