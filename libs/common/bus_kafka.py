@@ -77,12 +77,45 @@ class KafkaBus:
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
         self._abandoned: set[asyncio.Future[None]] = set()
+        self._boarding: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
+        self._flying: asyncio.Task[None] | None = None
 
     async def publish(self, records: Sequence[Record]) -> None:
-        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        """See `Bus`. What is published while a flight is under way goes together in the next one: a partition takes
+        one batch a round trip, and a crowd of small ones would queue for as many.
+        """
         for record in records:
             if len(record.value or b"") > MAX_VALUE_BYTES and not record.topic.endswith(".dlq"):
                 raise Rejected(f"a record of {len(record.value or b'')} bytes; {MAX_VALUE_BYTES} are allowed")
+        if not records:
+            return
+        landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._boarding.append((records, landed))
+        if self._flying is None or self._flying.done():
+            self._flying = asyncio.create_task(self._fly())
+        try:
+            await limited(landed, PUBLISH_SECONDS)
+        except TimeoutError as error:
+            raise Unavailable("Kafka", f"no answer in {PUBLISH_SECONDS} s") from error
+
+    async def _fly(self) -> None:
+        while self._boarding:
+            aboard, self._boarding = self._boarding, []
+            waiting = [landed for _, landed in aboard if not landed.done()]
+            try:
+                await self._deliver([record for records, landed in aboard if not landed.done() for record in records])
+            except Exception as error:
+                for landed in waiting:
+                    if not landed.done():
+                        landed.set_exception(Unavailable("Kafka", reason_of(error)))
+            else:
+                for landed in waiting:
+                    if not landed.done():
+                        landed.set_result(None)
+
+    async def _deliver(self, records: Sequence[Record]) -> None:
+        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        for record in records:
             by_partition[record.topic, record.partition].append(record)
         producer: AIOKafkaProducer | None = None
         try:
@@ -90,10 +123,10 @@ class KafkaBus:
                 producer = await self._connected()
                 sends = [self._send(producer, where, some) for where, some in by_partition.items()]
                 await asyncio.gather(*sends)
-        except (KafkaError, TimeoutError, OSError) as error:
+        except (KafkaError, TimeoutError, OSError):
             if producer is not None:
                 self._abandon(producer)
-            raise Unavailable("Kafka", reason_of(error)) from error
+            raise
 
     async def _send(self, producer: AIOKafkaProducer, where: tuple[str, int], records: Sequence[Record]) -> None:
         topic, partition = where

@@ -40,6 +40,8 @@ _NEXT = (
 _WAITING = "SELECT count(*) FROM (SELECT 1 FROM log WHERE topic = ? AND seq > ? LIMIT ?)"
 
 Work = Callable[[sqlite3.Connection], Any]
+"""What the writer thread does. Its answer must hold no cursor: one let go of in another thread takes its
+statement from under the next that uses it."""
 
 
 class LocalBus:
@@ -71,7 +73,7 @@ class LocalBus:
             )
             for r in records
         ]
-        await self._do(lambda connection: connection.executemany(_APPEND, rows))
+        await self._do(partial(_append, rows=rows))
         for topic in {record.topic for record in records}:
             for told in self._told.get(topic, ()):
                 told.set()
@@ -246,6 +248,10 @@ def _rows(connection: sqlite3.Connection, topic: str, after: int, limit: int) ->
         )
         for row in found
     ]
+
+
+def _append(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+    connection.executemany(_APPEND, rows)  # whose cursor stays here
 
 
 def _position(connection: sqlite3.Connection, group: str, topic: str) -> int:

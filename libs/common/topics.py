@@ -16,6 +16,7 @@ from libs.common.events import TOPICS
 PARTITIONS = 12
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 30
+KNOWN_SECONDS = 15
 
 _DAY_MS = 24 * 3600 * 1000
 _MESSAGE_BYTES = 2 << 20  # more than a service may publish, so that a dead letter fits with its headers
@@ -72,6 +73,7 @@ async def create(bootstrap: str, partitions: int = PARTITIONS, replication: int 
         there = await _look(admin)
         topics = wanted(partitions, min(3, brokers) if replication is None else replication)
         created = await _create(admin, [topic for topic in topics if topic.name not in there], brokers)
+        await _all_known(admin, [topic.name for topic in topics])
         kept = [topic.name for topic in topics if topic.name not in created]
         return Report(created, kept, await _wrong(admin, kept, partitions))
 
@@ -142,6 +144,13 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], brokers: 
         elif error is not TopicAlreadyExistsError:
             raise Misconfigured(f"Kafka does not make {name}: {message or error.__name__}")
     return created
+
+
+async def _all_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Wait until the broker we ask has heard of them: that comes a moment after the controller made them."""
+    async with asyncio.timeout(KNOWN_SECONDS):
+        while not set(names) <= set(await _look(admin)):  # noqa: ASYNC110 - nobody here could set an event
+            await asyncio.sleep(0.05)
 
 
 async def _wrong(admin: AIOKafkaAdminClient, names: Sequence[str], partitions: int) -> list[str]:

@@ -202,10 +202,11 @@ async def save(session: AsyncSession, floor: Floor) -> None:
     )
     await _all(session, MENTIONS, list(floor.mention_rows.values()))
     await _all(session, OWN_POSTS, floor.own_rows)
+    await _save_items(session, floor)
+    # after those that are done: a conversation has at most one open item at any moment
     await bulk_insert(
         session, WORK_ITEMS, [_item_row(floor, item) for item in sorted(floor.new_items.values(), key=lambda i: i.id)]
     )
-    await _save_items(session, floor)
     if floor.edited_rows:
         await bulk_update(
             session, MENTIONS, floor.edited_rows, key=("network", "post_id"), where=MENTIONS.c.version < v("version")

@@ -16,7 +16,7 @@ def test_posts_flow_and_agents_answer_and_a_second_start_goes_on(tmp_path: Path)
     assert answers > 75  # so many are answered in it already
 
     with running("demo", "--plain", "--speed", "240", data=data) as (process, _, _):
-        line = next(line for line in process.stdout or () if " posts" in line and "latency" in line)
+        line = next(line for line in process.stdout or () if " posts" in line and "answered after" in line)
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=30)
         assert process.returncode == 0

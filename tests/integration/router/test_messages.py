@@ -179,3 +179,11 @@ async def test_a_large_batch_is_one_transaction_with_every_message_once(world: W
     assert len(await world.rows("mentions")) == 500
     assert len(await world.rows("work_items")) == 250
     assert len(await world.told()) == 500
+
+
+async def test_an_answer_and_a_new_question_in_one_batch_close_the_old_item_and_open_a_new_one(world: World) -> None:
+    await world.hears(mention("1"))
+    await world.hears(own_post("o1", to="1", at=NOON + MINUTE), mention("2", at=NOON + 2 * MINUTE))
+
+    states = {row["opened_by"]: row["state"] for row in await world.rows("work_items")}
+    assert states == {"1": "completed", "2": "pending"}

@@ -27,6 +27,7 @@ SERVICES = ("ingest", "classifier", "router", "responder", "sandbox")
 HEADER = Header(
     {name: f"http://127.0.0.1:{8001 + n}" for n, name in enumerate(SERVICES)},
     ["curl http://127.0.0.1:8001/v1/mentions \\", '-H "Authorization: Bearer gk_' + "x" * 60 + '" \\', "-d '{}'"],
+    "data/demo/key",
 )
 
 
@@ -109,10 +110,18 @@ def test_short_queues_have_a_cell_an_item() -> None:
     assert bar({}, 0) == []
 
 
-def test_the_plain_line_says_the_same() -> None:
-    assert plain(snapshot()) == (
-        "12:00:00  default 0, en 5, fr 100; latency p50 12 min p90 3 h 17, 122 answered; 423 posts"
-    )
+def test_a_terminal_too_narrow_for_the_call_shows_where_the_key_is() -> None:
+    lines = rendered(snapshot(), 80)
+    assert lines[1].startswith("key   data/demo/key")
+    assert not any("Bearer" in line for line in lines)
+
+
+def test_plain_lines_say_the_same() -> None:
+    assert plain(snapshot()) == [
+        "12:00:00  default 0, en 5, fr 100; answered after p50 12 min, p90 3 h 17, 122 answered; 423 posts",
+        "  @early_otter to rivage-en: Where is my train? -> high, ana has it",
+        "  ana to @early_otter: Here it is, number 0. ^Ana",
+    ]
 
 
 # --- from what the services answer

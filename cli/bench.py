@@ -1,0 +1,119 @@
+"""`guichet bench`: measure, beside the floors. Needs a checkout with its development environment."""
+
+import importlib
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cli.trouble import Trouble
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Measure the house's parts, each beside its floor."
+)
+
+NAMES = ("router", "claim", "hop", "peers", "ingest", "latency", "pipeline")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, the table on standard error")]
+Seconds = Annotated[float | None, typer.Option(min=0.1, help="Length of each turn; by default the benchmark's own")]
+Quick = Annotated[bool, typer.Option("--quick", help="A short look whether it works; the figures mean little")]
+Bus = Annotated[str | None, typer.Option(help="kafka://host:port of a Kafka that runs; else one is started")]
+Db = Annotated[str | None, typer.Option(help="postgresql://... of a server that runs; else one is started")]
+Seed = Annotated[int, typer.Option(min=1, help="Of the made-up posts")]
+Profile = Annotated[bool, typer.Option("--profile", help="Print where our side's time goes, on standard error")]
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(f"bench.{name}")
+    except ImportError as error:
+        raise Trouble(f"benchmarks run from a checkout, after `make setup` ({error})") from error
+
+
+def _measure(name: str, *, as_json: bool, **given: Any) -> None:
+    options = _library("options").Options(**given)
+    results = _library("results")
+    result = _library(name).measure(options)
+    results.show(result, Console(stderr=as_json))
+    if as_json:
+        results.write_json(result)
+
+
+@app.command()
+def claim(
+    as_json: AsJson = False,
+    seconds: Seconds = None,
+    quick: Quick = False,
+    database: Db = None,
+    profile: Profile = False,
+) -> None:
+    """Ten agents who take the next item, again and again."""
+    _measure("claim", as_json=as_json, seconds=seconds, quick=quick, database=database, profile=profile)
+
+
+@app.command()
+def hop(
+    as_json: AsJson = False, seconds: Seconds = None, quick: Quick = False, bus: Bus = None, seed: Seed = 1,
+    profile: Profile = False,
+) -> None:  # fmt: skip
+    """One hop over Kafka, through the bus and the worker."""
+    _measure("hop", as_json=as_json, seconds=seconds, quick=quick, bus=bus, seed=seed, profile=profile)
+
+
+@app.command()
+def peers(
+    as_json: AsJson = False, seconds: Seconds = None, quick: Quick = False, bus: Bus = None, database: Db = None,
+    seed: Seed = 1,
+) -> None:  # fmt: skip
+    """The same work in aiokafka alone, in the house's parts, and in FastStream."""
+    _measure("peers", as_json=as_json, seconds=seconds, quick=quick, bus=bus, database=database, seed=seed)
+
+
+@app.command()
+def ingest(
+    as_json: AsJson = False, seconds: Seconds = None, quick: Quick = False, bus: Bus = None, database: Db = None,
+    seed: Seed = 1,
+) -> None:  # fmt: skip
+    """Mentions over HTTP into Kafka, one process."""
+    _measure("ingest", as_json=as_json, seconds=seconds, quick=quick, bus=bus, database=database, seed=seed)
+
+
+@app.command()
+def latency(
+    as_json: AsJson = False, seconds: Seconds = None, quick: Quick = False, bus: Bus = None, database: Db = None,
+    seed: Seed = 1,
+) -> None:  # fmt: skip
+    """From ingest to the queue at a fixed rate."""
+    _measure("latency", as_json=as_json, seconds=seconds, quick=quick, bus=bus, database=database, seed=seed)
+
+
+@app.command()
+def pipeline(
+    as_json: AsJson = False, seconds: Seconds = None, quick: Quick = False, bus: Bus = None, database: Db = None,
+    seed: Seed = 1,
+    rate: Annotated[float | None, typer.Option(min=1, help="Mentions a second; by default 5,800")] = None,
+    burst: Annotated[float | None, typer.Option(min=0, help="Mentions a second for 10 s; 0: no burst")] = None,
+    backlog: Annotated[int | None, typer.Option(min=0, help="Mentions to catch up with; 0: none")] = None,
+) -> None:  # fmt: skip
+    """All four services as processes, on Kafka and PostgreSQL: a steady rate, a burst, a backlog."""
+    _measure(
+        "pipeline", as_json=as_json, seconds=seconds, quick=quick, bus=bus, database=database, seed=seed, rate=rate,
+        burst=burst, backlog=backlog,
+    )  # fmt: skip
+
+
+@app.command()
+def router(
+    as_json: AsJson = False, seconds: Seconds = None, quick: Quick = False, database: Db = None, seed: Seed = 1,
+    profile: Profile = False,
+) -> None:  # fmt: skip
+    """Routing with its whole transaction, on PostgreSQL and SQLite."""
+    _measure("router", as_json=as_json, seconds=seconds, quick=quick, database=database, seed=seed, profile=profile)
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except Trouble as trouble:
+        sys.exit(str(trouble))
