@@ -9,9 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli import dlq, keys
+from cli import bench, dlq, keys
 from cli.options import BusAddress, Data, DatabaseAddress, Host, PortBase, err, out
-from cli import bench
 from cli.trouble import Trouble
 
 app = typer.Typer(
@@ -24,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(bench.app, name="bench")
 
 
 @app.command()
