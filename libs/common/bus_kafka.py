@@ -100,20 +100,20 @@ class KafkaBus:
 
     async def _fly(self) -> None:
         while self._boarding:
-            aboard, self._boarding = self._boarding, []
-            waiting = [landed for _, landed in aboard if not landed.done()]
-            try:
-                await self._deliver([record for records, landed in aboard if not landed.done() for record in records])
-            except Exception as error:
-                for landed in waiting:
-                    if not landed.done():
-                        landed.set_exception(Unavailable("Kafka", reason_of(error)))
-            else:
-                for landed in waiting:
-                    if not landed.done():
-                        landed.set_result(None)
+            aboard = [(records, landed) for records, landed in self._boarding if not landed.done()]
+            self._boarding = []
+            failed = await self._deliver([record for records, _ in aboard for record in records])
+            for records, landed in aboard:
+                if landed.done():  # its publisher has given up
+                    continue
+                errors = [failed[place] for r in records if (place := (r.topic, r.partition)) in failed]
+                if errors:
+                    landed.set_exception(_away(errors[0]))
+                else:
+                    landed.set_result(None)
 
-    async def _deliver(self, records: Sequence[Record]) -> None:
+    async def _deliver(self, records: Sequence[Record]) -> dict[tuple[str, int], Exception]:
+        """Send them all; gives the topics and partitions that failed, so that nobody suffers for another's."""
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
             by_partition[record.topic, record.partition].append(record)
@@ -122,11 +122,13 @@ class KafkaBus:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 producer = await self._connected()
                 sends = [self._send(producer, where, some) for where, some in by_partition.items()]
-                await asyncio.gather(*sends)
-        except (KafkaError, TimeoutError, OSError):
-            if producer is not None:
-                self._abandon(producer)
-            raise
+                ends = await asyncio.gather(*sends, return_exceptions=True)
+            failed = {where: end for where, end in zip(by_partition, ends, strict=True) if isinstance(end, Exception)}
+        except Exception as error:
+            failed = dict.fromkeys(by_partition, error)
+        if failed and producer is not None:
+            self._abandon(producer)
+        return failed
 
     async def _send(self, producer: AIOKafkaProducer, where: tuple[str, int], records: Sequence[Record]) -> None:
         topic, partition = where
@@ -255,12 +257,23 @@ class KafkaBus:
             raise Unavailable("Kafka", reason_of(error)) from error
 
     async def close(self) -> None:
+        if self._flying is not None:
+            await asyncio.wait({self._flying}, timeout=CLOSE_SECONDS)
         if self._producer is not None:
             last = self._producer
             self._producer = None
             await _quietly(last.stop(), CLOSE_SECONDS)
         if self._abandoned:
             await asyncio.wait(self._abandoned, timeout=CLOSE_SECONDS)
+
+
+def _away(error: Exception) -> Exception:
+    """Kafka's own errors in the house's words; any other is a bug of the publisher, and stays what it is."""
+    if not isinstance(error, KafkaError | OSError):  # a time limit's error is one of the latter
+        return error
+    away = Unavailable("Kafka", reason_of(error))
+    away.__cause__ = error
+    return away
 
 
 async def _stop_or(stop: asyncio.Event, seconds: float) -> None:

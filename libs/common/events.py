@@ -80,11 +80,8 @@ class Labels(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
 # --- mentions.raw: told by ingest; own posts and deletions go on to mentions.classified as they are
 
 
-class MentionReceived(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """ingest: a post or private message that concerns a handle of ours, or a new version of one."""
-
-    topics: ClassVar[tuple[str, ...]] = (RAW,)
-    type: ClassVar[str] = "mention.received.v1"
+class _Mention(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What a customer wrote, to which handle, and when: the same before and after it is understood."""
 
     network: str
     post_id: str  # the first id of its edit history
@@ -94,7 +91,6 @@ class MentionReceived(Event, frozen=True, gc=False, kw_only=True, omit_defaults=
     author_id: str
     author_username: str = ""
     text: str
-    language_hint: str = ""  # what the network says, BCP 47
     posted_at: Utc  # the network's time
     received_at: Utc
     thread_id: str = ""
@@ -102,6 +98,15 @@ class MentionReceived(Event, frozen=True, gc=False, kw_only=True, omit_defaults=
     private: bool = False
     reach: Reach = Reach()
     source: str = "api"
+
+
+class MentionReceived(_Mention, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """ingest: a post or private message that concerns a handle of ours, or a new version of one."""
+
+    topics: ClassVar[tuple[str, ...]] = (RAW,)
+    type: ClassVar[str] = "mention.received.v1"
+
+    language_hint: str = ""  # what the network says, BCP 47
     raw: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -135,27 +140,12 @@ class MentionDeleted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=T
 # --- mentions.classified: told by the classifier
 
 
-class MentionClassified(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class MentionClassified(_Mention, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """classifier: what this mention is, with the confidences and the model that says so."""
 
     topics: ClassVar[tuple[str, ...]] = (CLASSIFIED,)
     type: ClassVar[str] = "mention.classified.v1"
 
-    network: str
-    post_id: str
-    version: int = 1
-    handle: str
-    also_named: tuple[str, ...] = ()
-    author_id: str
-    author_username: str = ""
-    text: str
-    posted_at: Utc
-    received_at: Utc
-    thread_id: str = ""
-    in_reply_to: str = ""
-    private: bool = False
-    reach: Reach = Reach()
-    source: str = "api"
     labels: Labels
 
 
