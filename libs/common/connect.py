@@ -46,6 +46,7 @@ class Gate:
             Misconfigured: a newer program has migrated them.
         """
         while not stop.is_set() and not self._open.is_set():
+            before = self._problem
             try:
                 self._problem = await check(self._url, self._service, self._folder)
             except Unavailable as error:
@@ -53,7 +54,8 @@ class Gate:
             if self._problem is None:
                 self._open.set()
                 break
-            log.warning("gate_closed", reason=self._problem)
+            if self._problem != before:
+                log.warning("gate_closed", reason=self._problem)
             await _first(stop, timeout=GATE_SECONDS)
         await stop.wait()
 

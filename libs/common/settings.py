@@ -183,10 +183,14 @@ def _lines(cls: type[Settings], error: ValidationError, given: Mapping[str, tupl
     """What is wrong, by variable. Without the values: a database's address has a password in it."""
     lines = []
     for each in error.errors(include_url=False, include_input=False):
+        if each["type"] == "default_factory_not_called":
+            continue  # only says that another one is wrong
         name = str(each["loc"][0])
         variable = given[name][0] if name in given else f"{_prefix(cls)}{name}".upper()
         if each["type"] == "missing":
             lines.append(f"{variable} is missing: {cls.model_fields[name].description}")
+        elif each["type"] == "string_pattern_mismatch":
+            lines.append(f"{variable} cannot be read. {cls.model_fields[name].description}")
         else:
             lines.append(f"{variable}: {each['msg']}")
     return lines

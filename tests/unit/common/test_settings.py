@@ -173,3 +173,11 @@ def test_settings_cannot_be_changed_and_the_secret_is_not_shown() -> None:
 
 def test_every_setting_has_a_description() -> None:
     assert [name for name, field in RouterSettings.model_fields.items() if not field.description] == []
+
+
+def test_a_wrong_address_is_one_line_that_says_what_it_may_be_and_nothing_of_others() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        RouterSettings.load({"GUICHET_BUS": "kafka:/x", "GUICHET_SECRET": "sixteen characters"})
+
+    assert str(caught.value).startswith("GUICHET_BUS cannot be read. Where the log is: ")
+    assert ";" not in str(caught.value)
