@@ -249,7 +249,8 @@ def _shown(post: Post, fields: frozenset[str]) -> dict[str, Any]:
         "conversation_id": post.conversation_id,
     }
     if post.in_reply_to:
-        whole["referenced_tweets"] = [{"type": "replied_to", "id": post.in_reply_to}]
+        # under its old name and its new one: whoever asks for either gets it
+        whole["referenced_tweets"] = whole["referenced_posts"] = [{"type": "replied_to", "id": post.in_reply_to}]
     return {name: value for name, value in whole.items() if name in fields}
 
 

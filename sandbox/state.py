@@ -88,7 +88,7 @@ class Network:
         self._received: list[Post] = []
         self._per_reply: Counter[str] = Counter()
         self._visible_at: dict[str, datetime] = {}
-        self._texts: dict[tuple[str, str], datetime] = {}  # author, text -> when it was last posted
+        self._texts: dict[tuple[str, str, str], datetime] = {}  # see `_same` -> when it was last posted
         self._taken: dict[str, deque[datetime]] = {}
         self._faults: dict[tuple[str, bool], deque[Fault]] = {}  # on what, late or not -> those to come
         self._last_id = 0
@@ -109,7 +109,7 @@ class Network:
         """
         now = self._clock()
         whole = self._addressed(text, in_reply_to)
-        said_at = self._texts.get((account.id, whole))
+        said_at = self._texts.get(self._same(account.id, whole, in_reply_to))
         if said_at is not None and now - said_at < self._limits.duplicates_within:
             raise Refused(403, "Forbidden", "You are not allowed to create a Tweet with duplicate content.")
         if self.quota(account).remaining == 0:
@@ -198,6 +198,13 @@ class Network:
             return text
         return f"@{parent.username} {text}"
 
+    def _same(self, author_id: str, text: str, in_reply_to: str) -> tuple[str, str, str]:
+        """What makes two posts duplicates: the same words to the same person.
+
+        Where we do not know whom a post answers, its id stands for the name that is missing in front.
+        """
+        return author_id, text, "" if in_reply_to in self._posts else in_reply_to
+
     def _next_id(self, now: datetime, *, after: str) -> str:
         """A snowflake of this moment, above every id known here: an answer always follows what it answers."""
         milliseconds = int(now.timestamp() * 1000)
@@ -213,7 +220,7 @@ class Network:
         if post.received:
             self._received.append(post)
             self._per_reply[post.in_reply_to] += bool(post.in_reply_to)
-            self._texts[post.author_id, post.text] = post.created_at
+            self._texts[self._same(post.author_id, post.text, post.in_reply_to)] = post.created_at
 
     def _write(self, posts: Sequence[Post]) -> None:
         """Given to the system before anybody hears of it: it outlives us, though not the machine."""

@@ -237,11 +237,16 @@ class Reader:
         self._news.set()
 
 
+async def until(done: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """Wait for something of which nothing tells: look again and again."""
+    async with asyncio.timeout(seconds):
+        while not done():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def joined(reader: Reader, seconds: float = PATIENCE) -> None:
     """Wait until the reader has its partitions."""
-    async with asyncio.timeout(seconds):
-        while not reader.pulse.joined:  # noqa: ASYNC110  # nothing tells of it but the pulse
-            await asyncio.sleep(0.02)
+    await until(lambda: reader.pulse.joined, seconds)
 
 
 async def scanned(bus: Bus, topic: str) -> list[Record]:

@@ -2,9 +2,9 @@
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.servers import KafkaCluster, NotFound, Postgres
 
 Server = TypeVar("Server", KafkaCluster, Postgres)
 
+_NOT_PROVEN = "NOT PROVEN HERE, for want of"
 _names = (f"t{n}" for n in itertools.count(1))
 
 
@@ -96,12 +97,17 @@ def _no_faults_left() -> Iterator[None]:
 def _had(start: Callable[[], Server]) -> Server:
     try:
         return start()
-    except NotFound as missing:
-        _not_had(str(missing))
-
-
-def _not_had(missing: str) -> NoReturn:
-    """One loud line; where everything must be there, a failure."""
+    except NotFound as error:
+        missing = str(error)
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI has everything, but not this: {missing}", pytrace=False)
-    pytest.skip(f"NOT PROVEN HERE, needs {missing}")
+    pytest.skip(f"{_NOT_PROVEN} {missing}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """All tests that miss the same thing are one line in the summary, not a line each."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and _NOT_PROVEN in report.longrepr[2]:
+        report.longrepr = (__file__, 1, report.longrepr[2])
+    return report

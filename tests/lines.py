@@ -8,7 +8,7 @@ from libs.common.bus import Bus, HandleBatch, Pulse, Record
 from libs.common.events import CLASSIFIED, RAW, Event
 from libs.common.worker import Patience, Worker
 from tests.builders import classified, metrics
-from tests.buses import PATIENCE, Away, scanned
+from tests.buses import PATIENCE, Away, scanned, until
 
 QUICK = Patience(whole_again=(0.01, 0.01), alone_again=0.01, away_first=0.005, away_longest=0.01)
 
@@ -62,7 +62,7 @@ class Line:
         """Send these, and run a worker until it has finished all that there is."""
         await self.sends(*records)
         async with self.running(worker or self.worker()) as task:
-            await self.until(lambda: self.done or task.done())
+            await until(lambda: self.done or task.done())
             if task.done():
                 task.result()
 
@@ -73,12 +73,6 @@ class Line:
     async def dead(self) -> list[Record]:
         """Its dead letters."""
         return await scanned(self.bus, f"{RAW}.dlq")
-
-    async def until(self, done: Callable[[], bool]) -> None:
-        """Wait for something that the worker brings about."""
-        async with asyncio.timeout(PATIENCE):
-            while not done():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
 
     @asynccontextmanager
     async def running(self, worker: Worker) -> AsyncIterator[asyncio.Task[None]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,17 +42,14 @@ async def postgres_database(postgres_url: str) -> AsyncIterator[Database]:
         yield made
 
 
-class opened:  # noqa: N801
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
     """A database that is closed at the end."""
-
-    def __init__(self, url: str) -> None:
-        self._database = connect(url, "tests")
-
-    async def __aenter__(self) -> Database:
-        return self._database
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._database.close()
+    database = connect(url, "tests")
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def put(session: AsyncSession, *ids: str) -> None:

@@ -133,6 +133,36 @@ async def test_a_scan_of_a_topic_that_is_not_there_is_empty(log: OnKafka) -> Non
     assert await scanned(bus, a_name("no-such-topic")) == []
 
 
+# --- publishing together
+
+
+async def test_what_one_publisher_gets_wrong_is_its_own_trouble_alone(log: OnKafka) -> None:
+    bus, topic = await log.open(), await log.topic()
+    await bus.publish([record(topic, b"connected")])
+    ends = await asyncio.gather(
+        bus.publish([record(topic, b"departs first")]),
+        bus.publish([record(topic, b"1", key=b"one")]),
+        bus.publish([record(topic, b"no such partition", partition=PARTITIONS + 7)]),
+        bus.publish([record(topic, b"2", key=b"two"), record(topic, b"3", key=b"three")]),
+        return_exceptions=True,
+    )
+    assert [type(end).__name__ for end in ends] == ["NoneType", "NoneType", "AssertionError", "NoneType"]
+    assert {r.value for r in await scanned(bus, topic)} == {b"connected", b"departs first", b"1", b"2", b"3"}
+
+
+async def test_a_publisher_that_gives_up_before_its_records_left_sends_none_of_them(log: OnKafka) -> None:
+    bus, topic = await log.open(), await log.topic()
+    flying = asyncio.create_task(bus.publish([record(topic, b"departs first")]))
+    for _ in range(3):
+        await asyncio.sleep(0)  # until it has departed
+    given_up = asyncio.create_task(bus.publish([record(topic, b"given up")]))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await flying
+    await bus.publish([record(topic, b"last")])
+    assert [r.value for r in await scanned(bus, topic)] == [b"departs first", b"last"]
+
+
 # --- the broker away
 
 

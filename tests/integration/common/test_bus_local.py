@@ -1,5 +1,6 @@
 """The local bus as processes see it: killed, locked out, out of disk."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,20 @@ def test_a_full_disk_is_waited_out_and_nothing_acknowledged_is_lost(tmp_path: Pa
     assert waits_for == "the local log"
     assert away.startswith("the local log is away: ")
     assert end == "None 0 1 2 3 4 5 6 7 8 9 room again"
+
+
+async def test_many_publishers_at_once_lose_nothing(tmp_path: Path) -> None:
+    async def publisher(name: str) -> None:
+        for n in range(250):
+            await bus.publish([record("t", b"%d" % (3 * n + i), key=name.encode()) for i in range(3)])
+
+    bus = LocalBus(tmp_path / "log.db", PARTITIONS)
+    names = [f"publisher-{n}" for n in range(8)]
+    await asyncio.gather(*map(publisher, names))
+    found = await scanned(bus, "t")
+    await bus.close()
+    for name in names:
+        assert [int(r.value or b"") for r in found if r.key == name.encode()] == list(range(750))
 
 
 async def test_a_record_that_cannot_be_written_harms_no_other(tmp_path: Path) -> None:

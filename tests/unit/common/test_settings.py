@@ -89,7 +89,7 @@ def test_a_bus_is_local_or_kafka(bus: str) -> None:
 
 @pytest.mark.parametrize("bus", ["kafka", "kafka://", "kafka://a", "kafka://a:9092,", "redis://a:1"])
 def test_another_bus_is_refused(bus: str) -> None:
-    assert refusal(ENOUGH | {"GUICHET_BUS": bus}).startswith("GUICHET_BUS: ")
+    assert refusal(ENOUGH | {"GUICHET_BUS": bus}).startswith("GUICHET_BUS cannot be read. ")
 
 
 def test_keys_and_database_lie_in_the_data_folder_unless_written() -> None:

@@ -12,7 +12,7 @@ from libs.common.errors import Raced, Rejected, Unavailable
 from libs.common.events import CLASSIFIED, RAW, Event
 from libs.common.worker import Patience, TooManyDead
 from tests.builders import PARTITIONS, figure, published, received, record, unreadable
-from tests.buses import scanned
+from tests.buses import scanned, until
 from tests.lines import Line, fails_on, fails_times
 
 
@@ -125,11 +125,11 @@ async def test_a_dead_letter_waits_for_the_log(line: Line) -> None:
     await line.sends(unreadable(RAW))
     worker, line.bus.before = line.worker(), True
     async with line.running(worker):
-        await line.until(lambda: line.bus.tries > 5)
+        await until(lambda: line.bus.tries > 5)
         assert worker.ready() == "tests waits for Kafka"
         assert not line.done
         line.bus.before = False
-        await line.until(lambda: line.done)
+        await until(lambda: line.done)
     assert len(await line.dead()) == 1
 
 
@@ -245,11 +245,11 @@ async def test_what_is_away_is_waited_for_as_long_as_it_takes(line: Line) -> Non
     await line.sends(published(received("e-1")), published(received("e-2")))
     worker = line.worker()
     async with line.running(worker):
-        await line.until(lambda: len(line.calls) > 30)
+        await until(lambda: len(line.calls) > 30)
         assert worker.ready() == "tests waits for the database"
         assert worker.alive() is None
         back.set()
-        await line.until(lambda: line.done)
+        await until(lambda: line.done)
         assert worker.ready() is None
     assert set(line.sizes) == {2}
     assert (await line.dead(), await line.told()) == ([], ["of-e-1", "of-e-2"])
@@ -259,10 +259,10 @@ async def test_a_log_that_is_away_for_what_was_told_is_waited_for(line: Line) ->
     await line.sends(published(received("e-1")))
     worker, line.bus.before = line.worker(), True
     async with line.running(worker):
-        await line.until(lambda: line.bus.tries > 5)
+        await until(lambda: line.bus.tries > 5)
         assert worker.ready() == "tests waits for Kafka"
         line.bus.before = False
-        await line.until(lambda: line.done)
+        await until(lambda: line.done)
     assert (await line.dead(), await line.told()) == ([], ["of-e-1"])
 
 
@@ -289,7 +289,7 @@ async def test_stopping_during_a_wait_leaves_the_batch_unfinished(line: Line, er
     await line.sends(published(received("e-1")))
     slow = Patience(whole_again=(60, 60), away_first=60, away_longest=60)
     async with line.running(line.worker(slow)) as task:
-        await line.until(lambda: bool(line.calls))
+        await until(lambda: bool(line.calls))
         line.stop.set()
         async with asyncio.timeout(2):
             await task
@@ -302,7 +302,7 @@ async def test_a_worker_is_ready_while_it_has_joined(line: Line) -> None:
     worker = line.worker()
     assert worker.ready() == "tests has not joined its group"
     async with line.running(worker):
-        await line.until(lambda: worker.ready() is None)
+        await until(lambda: worker.ready() is None)
         assert worker.alive() is None
     assert worker.ready() == "tests has not joined its group"
 
