@@ -19,7 +19,8 @@ ANSWER_SECONDS = 30
 KNOWN_SECONDS = 15
 
 _DAY_MS = 24 * 3600 * 1000
-_MESSAGE_BYTES = 2 << 20  # more than a service may publish, so that a dead letter fits with its headers
+_MESSAGE_BYTES = 2 << 20  # more than a service may publish: others may write here too
+_DEAD_BYTES = 3 << 20  # the largest message, and why nobody could handle it
 
 
 class Topic(NamedTuple):
@@ -51,7 +52,12 @@ def wanted(partitions: int = PARTITIONS, replication: int = 1) -> list[Topic]:
         "unclean.leader.election.enable": "false",
     }
     kept_7_days = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS), **common}
-    kept_30_days = {"cleanup.policy": "compact,delete", "retention.ms": str(30 * _DAY_MS), **common}
+    kept_30_days = {
+        **common,
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(30 * _DAY_MS),
+        "max.message.bytes": str(_DEAD_BYTES),
+    }
     return [Topic(name, partitions, replication, kept_7_days) for name in TOPICS] + [
         Topic(f"{name}.dlq", partitions, replication, kept_30_days) for name in TOPICS
     ]
