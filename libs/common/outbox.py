@@ -163,7 +163,7 @@ class Relay:
                 await _either(stop, self._told, pause, ignore_told=True)
                 pause = min(pause * 2, 5.0)
                 continue
-            if not moved:
+            if moved < RELAY_BATCH:  # all that was there; what is told meanwhile wakes us at once
                 await _either(stop, self._told, POLL_SECONDS)
         try:
             await self.turn()  # what the last batches told, when there is still somebody to tell
@@ -192,16 +192,13 @@ class Relay:
         return len(rows)
 
     async def _take(self, session: AsyncSession) -> list[Any]:
-        oldest = sa.select(OUTBOX.c.id).order_by(OUTBOX.c.id).limit(RELAY_BATCH)
+        statement, params = _OLDEST, {}
         if self._database.dialect == "postgresql":
             locked = await session.execute(_LOCK, {"name": f"{self._service}.outbox", "last": self._bus.partitions - 1})
-            ours = [row.p for row in locked if row.got]
-            if not ours:
+            statement, params = _OLDEST_OF_OURS, {"ours": [row.p for row in locked if row.got]}
+            if not params["ours"]:
                 return []
-            oldest = oldest.where(OUTBOX.c.partition == sa.any_(sa.bindparam("ours", ours, type_=_INTEGERS)))
-        taken = await session.execute(
-            sa.delete(OUTBOX).where(OUTBOX.c.id.in_(oldest)).returning(*OUTBOX.c), execution_options=_RAW
-        )
+        taken = await session.execute(statement, params, execution_options=_RAW)
         rows = sorted(taken.all(), key=lambda row: row.id)
         if rows:
             age = (await db.now(session) - rows[0].told_at).total_seconds()
@@ -217,6 +214,10 @@ class Relay:
 
 _RAW = {"synchronize_session": False}
 _INTEGERS: Any = sa.ARRAY(sa.Integer)
+_IDS = sa.select(OUTBOX.c.id).order_by(OUTBOX.c.id).limit(RELAY_BATCH)
+_OURS = OUTBOX.c.partition == sa.any_(sa.bindparam("ours", type_=_INTEGERS))
+_OLDEST = sa.delete(OUTBOX).where(OUTBOX.c.id.in_(_IDS)).returning(*OUTBOX.c)
+_OLDEST_OF_OURS = sa.delete(OUTBOX).where(OUTBOX.c.id.in_(_IDS.where(_OURS))).returning(*OUTBOX.c)
 _LOCK = sa.text("SELECT p, pg_try_advisory_xact_lock(hashtext(:name), p) AS got FROM generate_series(0, :last) AS p")
 
 

@@ -71,21 +71,15 @@ async def bulk_update(
     """Update the rows found by `key` in one statement; returns how many were.
 
     Args:
-        values: what to set, in terms of the table's columns and `v("column")`; by default each column that is
-            not in the key is taken from the row.
+        values: what to set, in terms of the table's columns and `v("column")`; by default each column of
+            the table that is not in the key is taken from the row.
         where: a further condition; a row that does not meet it is left, and not counted.
     """
     if not rows:
         return 0
     names = tuple(rows[0])
-    source = _source(session.get_bind().dialect.name, table, names)
-    wanted = values or {name: v(name) for name in names if name not in key}
-    statement = (
-        sa.update(table)
-        .values(dict(wanted))
-        .where(*[table.c[name] == source.c[name] for name in key])
-        .where(*([where] if where is not None else []))
-    )
+    chosen = tuple(values.items()) if values else None
+    statement = _update(session.get_bind().dialect.name, table, names, tuple(key), chosen, where)
     result: Any = await session.execute(statement, _params(session, table, names, rows))
     return int(result.rowcount)
 
@@ -93,11 +87,33 @@ async def bulk_update(
 def matching(
     session: AsyncSession, table: sa.Table, statement: sa.Select[Any], keys: Sequence[Row]
 ) -> tuple[sa.Select[Any], dict[str, Any]]:
-    """`statement` joined with the given keys (column -> value), and its parameters: one question for a batch."""
+    """`statement` joined with the given keys (column -> value), and its parameters: one question for a batch.
+
+    Give it a statement that is made once: what is made of it is kept.
+    """
     names = tuple(keys[0])
-    source = _source(session.get_bind().dialect.name, table, names)
-    joined = statement.join(source, sa.and_(*[table.c[name] == source.c[name] for name in names]))
-    return joined, _params(session, table, names, keys)
+    return _joined(session.get_bind().dialect.name, table, statement, names), _params(session, table, names, keys)
+
+
+@lru_cache(maxsize=512)
+def _joined(dialect: str, table: sa.Table, statement: sa.Select[Any], names: tuple[str, ...]) -> sa.Select[Any]:
+    source = _source(dialect, table, names)
+    return statement.join(source, sa.and_(*[table.c[name] == source.c[name] for name in names]))
+
+
+@lru_cache(maxsize=512)
+def _update(
+    dialect: str,
+    table: sa.Table,
+    names: tuple[str, ...],
+    key: tuple[str, ...],
+    values: tuple[tuple[str, Any], ...] | None,
+    where: sa.ColumnElement[bool] | None,
+) -> sa.Update:
+    source = _source(dialect, table, names)
+    wanted = dict(values) if values else {name: v(name) for name in names if name in table.c and name not in key}
+    statement = sa.update(table).values(wanted).where(*[table.c[name] == source.c[name] for name in key])
+    return statement if where is None else statement.where(where)
 
 
 def _type_of(table: sa.Table, name: str) -> sa.types.TypeEngine[Any]:

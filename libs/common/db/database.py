@@ -151,6 +151,9 @@ def server_settings(service: str) -> dict[str, str]:
         "search_path": service,
         "application_name": f"guichet-{service}",
         "jit": "off",
+        # A prepared statement's plan is kept for ever, and one that was made while the tables were small reads
+        # them whole when they are large. Every question on the way of a mention has its index.
+        "enable_seqscan": "off",
         "lock_timeout": f"{LOCK_SECONDS}s",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",

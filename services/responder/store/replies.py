@@ -16,6 +16,7 @@ from services.responder.store.mentions import visible
 from services.responder.store.tables import REPLIES
 
 _FIELDS = tuple(field.name for field in fields(Reply))
+_SAME = REPLIES.c.version == v("version") - 1
 _REPLY = sa.select(*[REPLIES.c[name] for name in _FIELDS])
 
 
@@ -80,8 +81,7 @@ async def save(session: AsyncSession, replies: Sequence[Reply]) -> None:
         Raced: somebody else changed one of them meanwhile.
     """
     rows = [asdict(reply) for reply in sorted(replies, key=lambda reply: reply.id)]
-    same = REPLIES.c.version == v("version") - 1
-    if await bulk_update(session, REPLIES, rows, key=["id"], where=same) != len(rows):
+    if await bulk_update(session, REPLIES, rows, key=["id"], where=_SAME) != len(rows):
         raise Raced("a reply changed since we looked")
 
 

@@ -156,15 +156,16 @@ _TALKS = (
     .with_for_update(of=CONVERSATIONS)  # writers of one conversation lock its row first
 )
 
+_RECENT_TALKS = _TALKS.where(CONVERSATIONS.c.last_message_at >= sa.bindparam("recent", type_=UtcDateTime()))
+
 
 async def _load_conversations(
     session: AsyncSession, floor: Floor, authors: Sequence[AuthorKey], earliest: datetime | None
 ) -> None:
     if authors and earliest is not None:
         keys = [{"network": network, "author_id": author, "handle": handle} for network, author, handle in authors]
-        recent = CONVERSATIONS.c.last_message_at >= sa.bindparam("recent", earliest - JOINS_WITHIN, UtcDateTime())
-        statement, params = matching(session, CONVERSATIONS, _TALKS.where(recent), keys)
-        _take(floor, await session.execute(statement, params))
+        statement, params = matching(session, CONVERSATIONS, _RECENT_TALKS, keys)
+        _take(floor, await session.execute(statement, params | {"recent": earliest - JOINS_WITHIN}))
     ids = {mention.conversation_id for mention in floor.mentions.values()} - floor.conversations.keys() - {""}
     if ids:
         statement, params = matching(session, CONVERSATIONS, _TALKS, [{"id": id_} for id_ in sorted(ids)])
@@ -208,9 +209,7 @@ async def save(session: AsyncSession, floor: Floor) -> None:
         session, WORK_ITEMS, [_item_row(floor, item) for item in sorted(floor.new_items.values(), key=lambda i: i.id)]
     )
     if floor.edited_rows:
-        await bulk_update(
-            session, MENTIONS, floor.edited_rows, key=("network", "post_id"), where=MENTIONS.c.version < v("version")
-        )
+        await bulk_update(session, MENTIONS, floor.edited_rows, key=("network", "post_id"), where=_NEWER)
     if floor.answered_rows:
         rows = [floor.answered_rows[key] for key in sorted(floor.answered_rows)]
         await bulk_update(session, MENTIONS, rows, key=("network", "post_id"))
@@ -222,6 +221,10 @@ _CHANGING = (
     "author_username", "team", "thread_id", "language", "state", "last_message_at", "last_customer_at", "version",
     "updated_at",
 )  # fmt: skip
+_NEWER = MENTIONS.c.version < v("version")
+_FREED = {"used": AGENTS.c.used - v("less")}
+_AS_IT_WAS = WORK_ITEMS.c.version == v("was")
+_ONE_BEFORE = WORK_ITEMS.c.version == v("version") - 1
 _BLANKED = ("text", "outcome", "author_username", "version", "updated_at")
 
 
@@ -236,13 +239,13 @@ async def _all(session: AsyncSession, table: sa.Table, rows: list[dict[str, Any]
 async def _save_items(session: AsyncSession, floor: Floor) -> None:
     held = Counter(item.agent for item, _ in floor.closed_items if item.agent)
     agents = [{"slug": slug, "less": n} for slug, n in sorted(held.items())]  # agents before items: no deadlock
-    await bulk_update(session, AGENTS, agents, key=["slug"], values={"used": AGENTS.c.used - v("less")})
+    await bulk_update(session, AGENTS, agents, key=["slug"], values=_FREED)
     changed = [
         {"id": id_, "urgency": item.urgency, "rank": RANK[item.urgency], "due_at": item.due_at,
          "was": was, "version": item.version, "updated_at": floor.now}
         for id_, (was, item) in sorted(floor.changed_items.items())
     ]  # fmt: skip
-    await _update_items(session, changed, WORK_ITEMS.c.version == v("was"))
+    await _update_items(session, changed, _AS_IT_WAS)
     if not floor.closed_items:
         return
     closed = [
@@ -250,7 +253,7 @@ async def _save_items(session: AsyncSession, floor: Floor) -> None:
         for item, reason in sorted(floor.closed_items, key=lambda closed: closed[0].id)
         if item.id not in floor.new_items
     ]
-    await _update_items(session, closed, WORK_ITEMS.c.version == v("version") - 1)
+    await _update_items(session, closed, _ONE_BEFORE)
     await bulk_insert(
         session,
         ITEM_CHANGES,
@@ -263,10 +266,8 @@ async def _save_items(session: AsyncSession, floor: Floor) -> None:
 
 
 async def _update_items(session: AsyncSession, rows: list[dict[str, Any]], same: sa.ColumnElement[bool]) -> None:
-    if rows:
-        values = {name: v(name) for name in rows[0] if name not in ("id", "was")}
-        if await bulk_update(session, WORK_ITEMS, rows, key=["id"], values=values, where=same) != len(rows):
-            raise Raced("an item changed since we looked")
+    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=same) != len(rows):
+        raise Raced("an item changed since we looked")
 
 
 def _conversation_row(conversation: Conversation, now: datetime) -> dict[str, Any]:

@@ -108,13 +108,10 @@ async def assign(session: AsyncSession, given: Sequence[WorkItem], reason: str, 
     """
     in_order = sorted(given, key=lambda item: item.id)
     rows = [{name: getattr(item, name) for name in ("id", *_ASSIGNED)} for item in in_order]
-    same = sa.and_(WORK_ITEMS.c.state == _PENDING, WORK_ITEMS.c.version == v("version") - 1)
-    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=same) != len(rows):
+    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=_STILL_WAITING) != len(rows):
         raise Raced("an item does not wait any more")
     loads = [{"slug": slug, "more": n} for slug, n in sorted(Counter(item.agent for item in given).items())]
-    room = AGENTS.c.used + v("more") <= AGENTS.c.capacity
-    used = {"used": AGENTS.c.used + v("more")}
-    if await bulk_update(session, AGENTS, loads, key=["slug"], values=used, where=room) != len(loads):
+    if await bulk_update(session, AGENTS, loads, key=["slug"], values=_MORE_USED, where=_HAS_ROOM) != len(loads):
         raise Raced("an agent has no room any more")
     changes = [
         {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": actor,
@@ -124,6 +121,9 @@ async def assign(session: AsyncSession, given: Sequence[WorkItem], reason: str, 
     await bulk_insert(session, ITEM_CHANGES, changes)
 
 
+_STILL_WAITING = sa.and_(WORK_ITEMS.c.state == _PENDING, WORK_ITEMS.c.version == v("version") - 1)
+_HAS_ROOM = AGENTS.c.used + v("more") <= AGENTS.c.capacity
+_MORE_USED = {"used": AGENTS.c.used + v("more")}
 _ASSIGNED = ("state", "agent", "reason", "assigned_at", "version", "updated_at")
 
 

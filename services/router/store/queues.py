@@ -28,8 +28,10 @@ class QueueFigures:
 
 async def queues_for_routing(session: AsyncSession) -> list[Queue]:
     """All queues; a handful of rows, read in each transaction so that a change counts at once."""
-    rows = await session.execute(sa.select(QUEUES.c.slug, QUEUES.c.languages, QUEUES.c.team))
-    return [Queue(row.slug, tuple(row.languages), row.team) for row in rows]
+    return [Queue(row.slug, tuple(row.languages), row.team) for row in await session.execute(_FOR_ROUTING)]
+
+
+_FOR_ROUTING = sa.select(QUEUES.c.slug, QUEUES.c.languages, QUEUES.c.team)
 
 
 async def put_queue(

@@ -85,6 +85,7 @@ def test_a_service_asks_for_its_schema_and_its_limits() -> None:
         "search_path": "router",
         "application_name": "guichet-router",
         "jit": "off",
+        "enable_seqscan": "off",
         "lock_timeout": "2s",
         "statement_timeout": "4s",
         "idle_in_transaction_session_timeout": "15s",

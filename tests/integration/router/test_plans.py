@@ -1,0 +1,61 @@
+"""What is asked on the way of a mention goes along indexes, on tables of any size."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.db import connect, matching
+from libs.common.migrate import migrate
+from services.router.app import MIGRATIONS
+from services.router.store import floor, items
+from services.router.store.tables import CONVERSATIONS, MENTIONS, OWN_POSTS
+
+POST = [{"network": "x", "post_id": "1"}]
+QUESTIONS = {
+    "the mentions we know": (MENTIONS, floor._KNOWN, POST),
+    "our posts we know": (OWN_POSTS, floor._OWN, POST),
+    "answers that came first": (OWN_POSTS, floor._ANSWERS, [{"network": "x", "in_reply_to": "1"}]),
+    "an author's conversations": (
+        CONVERSATIONS,
+        floor._RECENT_TALKS,
+        [{"network": "x", "author_id": "jo", "handle": "acme"}],
+    ),
+    "a mention's conversation": (CONVERSATIONS, floor._TALKS, [{"id": "cnv_1"}]),
+}
+
+
+async def _plan(session: AsyncSession, statement: sa.Select[tuple[object, ...]], params: dict[str, object]) -> str:
+    query = statement.params(**params).compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    return "\n".join((await session.execute(sa.text(f"EXPLAIN {query}".replace(":", "\\:")))).scalars())
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_a_batch_is_looked_up_along_indexes(postgres_url: str, question: str) -> None:
+    await migrate(postgres_url, "router", MIGRATIONS)
+    database = connect(postgres_url, "router")
+    table, asked, keys = QUESTIONS[question]
+    async with database.read() as session:
+        statement, params = matching(session, table, asked, keys)
+        params["recent"] = datetime(2026, 3, 2, tzinfo=UTC)
+        wanted = {name: params[name] for name in statement.compile().params if name in params}
+        plan = await _plan(session, statement, wanted)
+    await database.close()
+
+    assert "Index" in plan
+    assert "Seq Scan" not in plan
+
+
+@pytest.mark.postgres
+async def test_the_next_item_of_a_queue_is_the_head_of_an_index(postgres_url: str) -> None:
+    await migrate(postgres_url, "router", MIGRATIONS)
+    database = connect(postgres_url, "router")
+    async with database.read() as session:
+        plan = await _plan(session, items._heads(2), {"queue_0": "fr", "queue_1": "en", "most": 10})
+    await database.close()
+
+    assert plan.count("work_items_waiting") == 2
+    assert "Seq Scan" not in plan
