@@ -28,7 +28,7 @@ QUESTIONS = {
 
 
 async def _plan(session: AsyncSession, statement: sa.Select[tuple[object, ...]], params: dict[str, object]) -> str:
-    query = statement.params(**params).compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    query = statement.params(**params).compile(  # type: ignore[no-untyped-call]dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
     return "\n".join((await session.execute(sa.text(f"EXPLAIN {query}".replace(":", "\\:")))).scalars())
 
 
