@@ -36,7 +36,7 @@ _HEADERS = {
 }
 _KEY = {
     "type": "string",
-    "pattern": "^[a-z2-7]{20}$",
+    "pattern": "^[0-9a-f]{24}$",
     "description": "Names one person to nobody; what concerns that person stays in order",
 }
 

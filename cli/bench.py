@@ -13,8 +13,6 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Measure the house's parts, each beside its floor."
 )
 
-NAMES = ("router", "claim", "hop", "peers", "ingest", "latency", "pipeline")
-
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, the table on standard error")]
 Seconds = Annotated[float | None, typer.Option(min=0.1, help="Length of each turn; by default the benchmark's own")]
 Quick = Annotated[bool, typer.Option("--quick", help="A short look whether it works; the figures mean little")]
@@ -31,10 +29,18 @@ def _library(name: str) -> Any:
         raise Trouble(f"benchmarks run from a checkout, after `make setup` ({error})") from error
 
 
-def _measure(name: str, *, as_json: bool, **given: Any) -> None:
+def _measured(name: str, **given: Any) -> Any:
     options = _library("options").Options(**given)
+    parts = _library("parts")
+    try:
+        return _library(name).measure(options)
+    except parts.MISSING as error:
+        raise Trouble(str(error)) from error
+
+
+def _measure(name: str, *, as_json: bool, **given: Any) -> None:
     results = _library("results")
-    result = _library(name).measure(options)
+    result = _measured(name, **given)
     results.show(result, Console(stderr=as_json))
     if as_json:
         results.write_json(result)
@@ -110,6 +116,24 @@ def router(
 ) -> None:  # fmt: skip
     """Routing with its whole transaction, on PostgreSQL and SQLite."""
     _measure("router", as_json=as_json, seconds=seconds, quick=quick, database=database, seed=seed, profile=profile)
+
+
+@app.command(name="all")
+def all_of_them(quick: Quick = False, bus: Bus = None, database: Db = None, seed: Seed = 1) -> None:
+    """Everything, one after the other, and docs/benchmarks.md written anew."""
+    report = _library("report")
+    missing = []
+    for name in report.NAMES:
+        try:
+            result = _measured(name, quick=quick, bus=bus, database=database, seed=seed)
+        except Trouble as trouble:
+            missing.append(f"{name}: {trouble}")
+            continue
+        _library("results").show(result)
+        if not quick:
+            report.keep(result)
+    if missing:
+        raise Trouble("not measured: " + "; ".join(missing))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from cli.services import AllSettings, build, prepare
 from cli.trouble import Trouble
 from cli.waiting import either, pause
 from libs.common import logs
+from libs.common.bus_local import LocalBus
 from libs.common.process import Service, Task, serve
 
 LOOK_SECONDS = 0.1
@@ -88,7 +89,8 @@ class Up:
                     await self._when_ready(where, stop)
                 await stop.wait()
 
-            services[0].tasks = (*services[0].tasks, announce, *self.beside)
+            tidy = (bus.housekeep,) if isinstance(bus, LocalBus) else ()
+            services[0].tasks = (*services[0].tasks, announce, *tidy, *self.beside)
             try:
                 return await serve(
                     services, stop_pause=self.stop_pause, drain=settings.ingest.drain, on_ready=listening.set

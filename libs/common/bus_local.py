@@ -17,10 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from libs.common.bus import MAX_BATCH, MAX_VALUE_BYTES, HandleBatch, Pulse, Record
 from libs.common.errors import Misconfigured, Rejected, Unavailable
 
+log = structlog.get_logger(__name__)
+
 SCAN_PAGE = 1000
+TIDY_SECONDS = 3600.0
 KEPT_SECONDS = 7 * 24 * 3600  # as long as a topic keeps a record
 COUNTED = 10_000  # a lag above this is not counted to its end
 AWAY_SECONDS = (0.2, 5.0)  # first and longest wait while the disk is full or gone
@@ -137,6 +142,17 @@ class LocalBus:
                 )
             )
         )
+
+    async def housekeep(self, stop: asyncio.Event) -> None:
+        """Forget once an hour what is old and finished, until told to stop."""
+        while not stop.is_set():
+            try:
+                await self.forget()
+            except Unavailable as error:
+                log.warning("log_not_tidied", reason=str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TIDY_SECONDS):
+                    await stop.wait()
 
     async def ping(self) -> None:
         await self._do(lambda c: c.execute("SELECT 1").fetchone())

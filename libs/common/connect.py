@@ -1,7 +1,10 @@
 """The log and the tables a service needs, from its settings; and the gate that waits for the tables."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -10,12 +13,15 @@ from libs.common.bus_kafka import KafkaBus, parse
 from libs.common.bus_local import LocalBus
 from libs.common.errors import Misconfigured, Unavailable
 from libs.common.migrate import check
-from libs.common.process import Task
+from libs.common.process import Service, Task
 from libs.common.settings import Settings
 
 log = structlog.get_logger()
 
+S = TypeVar("S", bound=Settings)
+
 GATE_SECONDS = 1.0
+PING_SECONDS = 2.0
 
 
 def open_bus(settings: Settings) -> Bus:
@@ -25,6 +31,22 @@ def open_bus(settings: Settings) -> Bus:
     if settings.bus.startswith("kafka://"):
         return KafkaBus(parse(settings.bus), settings.partitions, instance=str(settings.ordinal))
     raise Misconfigured(f"the bus is `local` or kafka://HOST:PORT, not {settings.bus!r}")
+
+
+def alone(build: Callable[[S, Bus], Service]) -> Callable[[S], Awaitable[Service]]:
+    """How to build a service that has a log of its own, and closes it when it ends."""
+
+    async def start(settings: S) -> Service:
+        bus = open_bus(settings)
+        service = build(settings, bus)
+
+        async def close() -> None:
+            await service.close()
+            await bus.close()
+
+        return replace(service, close=close)
+
+    return start
 
 
 class Gate:
@@ -68,6 +90,30 @@ class Gate:
                 await task(stop)
 
         return run
+
+
+class LogWatch:
+    """Whether the log answers: for readiness, never for a request, which finds out by itself."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._problem: str | None = "the log was not reached yet"
+
+    def ready(self) -> str | None:
+        """What is wrong with the log, or None."""
+        return self._problem
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Ask it every few seconds."""
+        while not stop.is_set():
+            try:
+                await self._bus.ping()
+                self._problem = None
+            except Unavailable as error:
+                if str(error) != self._problem:
+                    log.warning("log_away", reason=str(error))
+                self._problem = str(error)
+            await _first(stop, timeout=PING_SECONDS)
 
 
 async def _first(*events: asyncio.Event, timeout: float | None = None) -> None:

@@ -98,6 +98,7 @@ class _Mention(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     private: bool = False
     reach: Reach = Reach()
     source: str = "api"
+    team: str = "main"  # whose handle it is
 
 
 class MentionReceived(_Mention, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -44,6 +44,7 @@ def configure(service: str, level: str = "info", log_format: Literal["json", "co
     handler.setFormatter(
         ProcessorFormatter(foreign_pre_chain=common, processors=[ProcessorFormatter.remove_processors_meta, *last])
     )
+    handler.addFilter(_Repeats())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(severity)
@@ -52,3 +53,22 @@ def configure(service: str, level: str = "info", log_format: Literal["json", "co
         library.handlers = []
         library.propagate = True
         library.setLevel(max(severity, logging.WARNING))
+
+
+class _Repeats(logging.Filter):
+    """Lets what a library says again and again through once in ten seconds: a broker that is away fills disks."""
+
+    SECONDS = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_TALKATIVE):
+            return True
+        what = (record.name, str(record.msg))
+        if record.created - self._said_at.get(what, 0.0) < self.SECONDS:
+            return False
+        self._said_at[what] = record.created
+        return True

@@ -84,6 +84,9 @@ async def _run_until_told(
         up = asyncio.create_task(_all_up(servers))
         try:
             await asyncio.wait([up, signalled, *lives], return_when=asyncio.FIRST_COMPLETED)
+            if up.done():
+                for service in services:
+                    log.info("listening", service=service.name, address=f"http://{service.host}:{service.port}")
             if up.done() and on_ready is not None:
                 on_ready()
             await asyncio.wait([signalled, *lives], return_when=asyncio.FIRST_COMPLETED)
@@ -109,7 +112,11 @@ async def _run_until_told(
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
-    """End the process with what `main` returns; a wrong set-up is one line on stderr and code 2."""
+    """End the process with what `main` returns; a wrong set-up is one line on stderr and code 2.
+
+    What it writes is for its own user alone: people's posts stand in it.
+    """
+    os.umask(0o077)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(main())

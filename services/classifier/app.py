@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from libs.common import dead_letters
 from libs.common.auth import Keyring
 from libs.common.bus import Bus
+from libs.common.connect import LogWatch
 from libs.common.events import CLASSIFIED, RAW
 from libs.common.metrics import Metrics
 from libs.common.process import Service
@@ -26,17 +27,18 @@ def build(settings: ClassifierSettings, bus: Bus) -> Service:
     metrics = Metrics(CollectorRegistry(), "classifier")
     classifier = Classifier(Baseline(rules(tomllib.loads(TABLE.read_text("utf-8")))), metrics)
     worker = Worker(bus, "classifier", metrics, pure={RAW: classifier.on_raw}, tells=CLASSIFIED)
+    log_watch = LogWatch(bus)
     app = web_app(
         "classifier",
         [api.routes(classifier), dead_letters.routes("classifier", bus, metrics, [RAW])],
         metrics=metrics,
         keyring=Keyring(settings.keys),
-        ready=[worker.ready],
+        ready=[log_watch.ready, worker.ready],
         alive=[worker.alive],
         commit=settings.commit,
         body_limits={"/v1/classify": api.CLASSIFY_BYTES},
     )
-    return Service("classifier", app, [worker.run], settings.host, settings.port, _nothing_to_close)
+    return Service("classifier", app, [log_watch.watch, worker.run], settings.host, settings.port, _nothing_to_close)
 
 
 async def _nothing_to_close() -> None:

@@ -85,5 +85,6 @@ class Classifier:
             private=event.private,
             reach=event.reach,
             source=event.source,
+            team=event.team,
             labels=self.model.classify(event.text, event.language_hint, private=event.private),
         )

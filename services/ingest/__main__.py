@@ -1,24 +1,9 @@
-"""Runs ingest alone, with a connection of its own to the log."""
+"""`python -m services.ingest`: reads the environment, starts the process."""
 
-from dataclasses import replace
-
-from libs.common.connect import open_bus
-from libs.common.process import Service, run_service
+from libs.common.connect import alone
+from libs.common.process import run_service
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
 
-
-async def alone(settings: IngestSettings) -> Service:
-    """The service, which closes its log when it ends."""
-    bus = open_bus(settings)
-    service = build(settings, bus)
-
-    async def close() -> None:
-        await service.close()
-        await bus.close()
-
-    return replace(service, close=close)
-
-
 if __name__ == "__main__":
-    run_service("ingest", IngestSettings, alone)
+    run_service("ingest", IngestSettings, alone(build))

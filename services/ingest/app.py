@@ -6,13 +6,13 @@ from prometheus_client import CollectorRegistry
 
 from libs.common.auth import Keyring
 from libs.common.bus import Bus
-from libs.common.connect import Gate
+from libs.common.connect import Gate, LogWatch
 from libs.common.db import connect
 from libs.common.metrics import Metrics
 from libs.common.process import Service, Task
 from libs.common.web import web_app
 from services.ingest.api import handles, mentions, sources
-from services.ingest.handlers import Directory, Figures, FileSource, Ingest, LogWatch
+from services.ingest.handlers import Directory, Figures, FileSource, Ingest
 from services.ingest.settings import IngestSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"

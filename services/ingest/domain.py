@@ -156,6 +156,7 @@ def decide(
         return _unknown_handle(post.handle, handles, teams)
     named = _named(post, handles) if handles.knows(post.network) else ()
     handle = post.handle or (named[0] if named else DEFAULT)
+    owner = handles.by_slug.get(handle)
     return MentionReceived(
         event_id=derived_id("", MentionReceived.type, f"{post.network}/{post.id}/{post.version}"),
         occurred_at=received_at,
@@ -177,6 +178,7 @@ def decide(
         private=post.private,
         reach=post.reach,
         source=source,
+        team=owner.team if owner else "main",
         raw=post.raw,
     )
 

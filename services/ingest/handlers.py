@@ -27,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 EVERY_TEAM = frozenset({"*"})
 REFRESH_SECONDS = 5.0
-PING_SECONDS = 2.0
 FOLLOW_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
 _KEYS_KEPT = 20_000
@@ -144,30 +143,6 @@ class Directory:
                     log.warning("handles_left_as_they_were", reason=str(error))
                 away = True
             await until(stop, AGAIN_SECONDS if self._handles is None else REFRESH_SECONDS)
-
-
-class LogWatch:
-    """Whether the log answers: for readiness, never for a request, which finds out by itself."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._problem: str | None = "ingest has not reached the log yet"
-
-    def ready(self) -> str | None:
-        """What is wrong with the log, or None."""
-        return self._problem
-
-    async def watch(self, stop: asyncio.Event) -> None:
-        """Ask it every few seconds."""
-        while not stop.is_set():
-            try:
-                await self._bus.ping()
-                self._problem = None
-            except Unavailable as error:
-                if str(error) != self._problem:
-                    log.warning("log_away", reason=str(error))
-                self._problem = str(error)
-            await until(stop, PING_SECONDS)
 
 
 class Ingest:

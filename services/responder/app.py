@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from libs.common import dead_letters
 from libs.common.auth import Keyring
 from libs.common.bus import Bus
-from libs.common.connect import Gate
+from libs.common.connect import Gate, LogWatch
 from libs.common.db import connect
 from libs.common.events import WORK_ITEMS
 from libs.common.metrics import Metrics
@@ -56,6 +56,7 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         at_once=settings.send_at_once,
         poll_seconds=settings.poll.total_seconds(),
     )
+    log_watch = LogWatch(bus)
     relay = Relay(database, bus, name, metrics)
     housekeeper = Housekeeper(database, figures)
     gate = Gate(settings.database, name, MIGRATIONS)
@@ -74,12 +75,12 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         ],
         metrics=metrics,
         keyring=Keyring(settings.keys),
-        ready=[gate.ready, worker.ready, sender.ready, relay.ready],
+        ready=[gate.ready, log_watch.ready, worker.ready, sender.ready, relay.ready],
         alive=[worker.alive, sender.alive],
         commit=settings.commit,
         body_limits={"/v1/replies": REPLY_BODY_BYTES},
     )
-    tasks = (gate.watch, *map(gate.before, (worker.run, sender.run, relay.run, housekeeper.run)))
+    tasks = (gate.watch, log_watch.watch, *map(gate.before, (worker.run, sender.run, relay.run, housekeeper.run)))
     return Service(name, app, tasks, settings.host, settings.port, close)
 
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from libs.common import dead_letters
 from libs.common.auth import Keyring
 from libs.common.bus import Bus
-from libs.common.connect import Gate
+from libs.common.connect import Gate, LogWatch
 from libs.common.db import connect
 from libs.common.events import CLASSIFIED, REPLIES
 from libs.common.metrics import Metrics
@@ -31,6 +31,7 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
     database = connect(settings.database, "router", pool_size=settings.pool_size, partitions=settings.partitions)
     gate = Gate(settings.database, "router", MIGRATIONS)
     worker = Worker(bus, "router", metrics, database=database, writing=dict.fromkeys(HEARS, on_messages))
+    log_watch = LogWatch(bus)
     relay = Relay(database, bus, "router", metrics)
     snapshot = Snapshot(database, metrics.registry)
     app = web_app(
@@ -44,9 +45,9 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
         ],
         metrics=metrics,
         keyring=Keyring(settings.keys),
-        ready=[gate.ready, worker.ready, relay.ready],
+        ready=[gate.ready, log_watch.ready, worker.ready, relay.ready],
         alive=[worker.alive],
         commit=settings.commit,
     )
-    tasks = [gate.watch, *(gate.before(task) for task in (worker.run, relay.run, snapshot.run))]
+    tasks = [gate.watch, log_watch.watch, *(gate.before(task) for task in (worker.run, relay.run, snapshot.run))]
     return Service("router", app, tasks, settings.host, settings.port, database.close)

@@ -23,6 +23,9 @@ FIRST_RESPONSE: dict[str, timedelta | None] = {
 }
 """Time to the first human answer, elapsed, from the author's post. No target: it waits without a deadline."""
 
+DEFAULT_QUEUE = "default"
+"""Takes what no other queue names; always there, and never limited to languages."""
+
 OPEN_STATES = ("pending", "reserved", "assigned", "wrapping")
 
 
@@ -77,6 +80,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     set_aside: bool
     posted_at: datetime
     key: str
+    team: str = "main"  # its handle's
 
 
 class OwnPost(msgspec.Struct, frozen=True, gc=False):
@@ -145,15 +149,16 @@ def conversation_of(message: Message, known: Iterable[Conversation]) -> Conversa
     )
 
 
-def queue_for(language: str, queues: Sequence[Queue]) -> Queue:
-    """The first queue (by slug) that names the language or its main part ("fr" for "fr-CA"); else the default.
+def queue_for(language: str, team: str, queues: Sequence[Queue]) -> Queue:
+    """The queue that names the language or its main part ("fr" for "fr-CA"): the team's own first, then by slug.
 
-    `queues` holds the default one, whose languages are empty.
+    Where none does: a queue of the team's own that takes all languages, else the default one.
     """
     main = language.partition("-")[0]
     named = [queue for queue in queues if language in queue.languages or main in queue.languages]
-    unnamed = [queue for queue in queues if not queue.languages]
-    return min(named or unnamed, key=lambda queue: queue.slug)
+    own = [queue for queue in queues if queue.team == team and not queue.languages and queue.slug != DEFAULT_QUEUE]
+    default = [queue for queue in queues if queue.slug == DEFAULT_QUEUE]
+    return min(named or own or default, key=lambda queue: (queue.team != team, queue.slug))
 
 
 def due_at(urgency: str, posted_at: datetime) -> datetime | None:
@@ -186,12 +191,12 @@ def route(
         return Answered(_heard(talk, message, language, "waiting_customer", answered_at=answered_at))
     if message.set_aside:
         return SetAside(_heard(talk, message, language, talk.state if conversation else "set_aside"))
-    queue = queue_for(language, queues)
+    queue = queue_for(language, talk.team, queues)
     item = Item(
         id=new_item_id,
         conversation_id=talk.id,
         queue=queue.slug,
-        team=queue.team,
+        team=talk.team,
         urgency=message.urgency,
         state="pending",
         enqueued_at=message.posted_at,
@@ -210,7 +215,7 @@ def _new_conversation(id_: str, message: Message) -> Conversation:
         author_id=message.author_id,
         author_username=message.author_username,
         handle=message.handle,
-        team="main",
+        team=message.team,
         key=message.key,
         thread_id=message.thread_id,
         language="und",
@@ -231,7 +236,7 @@ def _heard(
     item: Item | None = None,
     answered_at: datetime | None = None,
 ) -> Conversation:
-    """The conversation after this message; with an item it belongs to the item's team."""
+    """The conversation after this message."""
     return replace(
         talk,
         language=language,
@@ -239,7 +244,6 @@ def _heard(
         last_message_at=max(talk.last_message_at, answered_at or message.posted_at, message.posted_at),
         last_customer_at=max(talk.last_customer_at, message.posted_at),
         state=state,
-        team=item.team if item else talk.team,
         item=item,
         version=talk.version + 1,
     )

@@ -10,7 +10,7 @@ WITHIN_SECONDS = (3600, 5400, 86400)
 """The report says which share was answered within each of these."""
 
 DEFINITION = (
-    "Seconds from a mention to our earliest post that answers it, both by the network's own times. "
+    "Seconds from a mention to our earliest post that answers it directly, both by the network's own times. "
     "Counted: mentions posted from `from` (included) to `to` (not included) that have an answer. "
     "Percentiles are nearest-rank: the smallest wait that at least that share did not exceed."
 )

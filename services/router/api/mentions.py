@@ -113,7 +113,7 @@ def routes(database: Database) -> APIRouter:
         page, next_cursor = cut(rows, limit, lambda row: (row["updated_at"], row["post_id"]))
         return Page(items=[mention_out(row) for row in page], next_cursor=next_cursor)
 
-    @router.get("/mentions/{network}/{post_id}")
+    @router.get("/mentions/{network}/{post_id:path}")
     async def get_mention(network: str, post_id: str, caller: Annotated[Caller, needs("mentions:read")]) -> MentionOut:
         """One mention."""
         async with database.read() as session:

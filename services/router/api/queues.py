@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from libs.common import db
 from libs.common.auth import Caller, needs
 from libs.common.db import Database
-from services.router.domain import OPEN_STATES
+from libs.common.problems import Problem
+from services.router.domain import DEFAULT_QUEUE, OPEN_STATES
 from services.router.handlers.desk import unknown
 from services.router.handlers.snapshot import Snapshot
 from services.router.store import queues as store
@@ -104,9 +105,20 @@ def routes(database: Database, snapshot: Snapshot) -> APIRouter:
         """Create or change a queue. Idempotent."""
         if not caller.sees(body.team):
             raise unknown("team", body.team, "Name a team of yours.")
+        if queue == DEFAULT_QUEUE and body.languages:
+            raise Problem(
+                422,
+                "default-queue",
+                "The default queue takes all languages",
+                "Without it a post in another language would wait nowhere.",
+                "Leave `languages` empty, or make another queue for these.",
+            )
 
         async def work(session: Any) -> int:
             now = await db.now(session)
+            team = await store.team_of(session, queue)
+            if team is not None and not caller.sees(team):
+                raise Problem(409, "name-taken", "This name is taken", fix="Choose another one.")
             return await store.put_queue(session, queue, body.name or queue, body.languages, body.team, now)
 
         version = await database.write(work)

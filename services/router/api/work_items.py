@@ -94,6 +94,9 @@ class CompleteIn(BaseModel):
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "done"
 
 
+_RELEASED, _DONE = ReleaseIn(), CompleteIn()  # who says no more than that
+
+
 def routes(database: Database, takers: Takers) -> APIRouter:
     """The work items' routes."""
     router = APIRouter(prefix="/v1/work-items", tags=["work items"])
@@ -116,7 +119,7 @@ def routes(database: Database, takers: Takers) -> APIRouter:
         return await _taken(database, item, caller)
 
     @router.post("/{item_id}/release")
-    async def release(item_id: str, body: ReleaseIn, caller: Annotated[Caller, writes]) -> ItemOut:
+    async def release(item_id: str, caller: Annotated[Caller, writes], body: ReleaseIn = _RELEASED) -> ItemOut:
         """Back into its queue with its original age."""
         return _out(
             await database.write(
@@ -125,7 +128,7 @@ def routes(database: Database, takers: Takers) -> APIRouter:
         )
 
     @router.post("/{item_id}/complete")
-    async def complete(item_id: str, body: CompleteIn, caller: Annotated[Caller, writes]) -> ItemOut:
+    async def complete(item_id: str, caller: Annotated[Caller, writes], body: CompleteIn = _DONE) -> ItemOut:
         """Done without an answer of ours (a reply that went out completes it by itself)."""
         return _out(
             await database.write(

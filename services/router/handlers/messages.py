@@ -27,6 +27,7 @@ from services.router.domain import (
     Queue,
     SetAside,
     conversation_of,
+    more_urgent,
     route,
 )
 from services.router.handlers.own_posts import answered_event, on_own_post
@@ -107,6 +108,7 @@ def _on_mention(floor: Floor, event: MentionClassified, queues: Sequence[Queue])
         set_aside=event.labels.decision == "set_aside",
         posted_at=event.posted_at,
         key=event.key,
+        team=event.team,
     )
     answers = floor.answers.get(key, [])
     first = min(answers, key=lambda answer: answer.posted_at, default=None)
@@ -219,6 +221,11 @@ def _keep(
 
 def _edit(floor: Floor, event: MentionClassified, known: KnownMention) -> None:
     """A newer version of a message we hold: its text and labels follow; its place in the queue only rises."""
+    conversation = floor.conversations.get(known.conversation_id)
+    if conversation is not None and conversation.item is not None:
+        item = more_urgent(conversation.item, event.labels.urgency, event.posted_at)
+        floor.change(conversation.item, item)
+        floor.keep(replace(conversation, item=item, version=conversation.version + 1))
     floor.edited_rows.append(
         {
             "network": event.network,

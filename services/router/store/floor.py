@@ -246,6 +246,12 @@ async def _save_items(session: AsyncSession, floor: Floor) -> None:
         for id_, (was, item) in sorted(floor.changed_items.items())
     ]  # fmt: skip
     await _update_items(session, changed, _AS_IT_WAS)
+    raised = [
+        {"item_id": item.id, "version": item.version, "state": item.state, "reason": "more_urgent", "actor": "router",
+         "agent": item.agent, "at": floor.now}
+        for _, (_, item) in sorted(floor.changed_items.items())
+    ]  # fmt: skip
+    await bulk_insert(session, ITEM_CHANGES, raised)
     if not floor.closed_items:
         return
     closed = [

@@ -34,6 +34,11 @@ async def queues_for_routing(session: AsyncSession) -> list[Queue]:
 _FOR_ROUTING = sa.select(QUEUES.c.slug, QUEUES.c.languages, QUEUES.c.team)
 
 
+async def team_of(session: AsyncSession, slug: str) -> str | None:
+    """Whose queue it is; None where there is none of that name."""
+    return (await session.execute(sa.select(QUEUES.c.team).where(QUEUES.c.slug == slug))).scalar()
+
+
 async def put_queue(
     session: AsyncSession, slug: str, name: str, languages: Sequence[str], team: str, now: datetime
 ) -> int:

@@ -141,6 +141,29 @@ async def test_an_edit_changes_the_text_and_an_older_version_does_not(world: Wor
     assert len(await world.rows("work_items")) == 1
 
 
+async def test_an_edit_that_makes_a_message_more_urgent_raises_its_item_and_says_why(world: World) -> None:
+    await world.hears(mention("1", urgency="none"))
+    await world.hears(mention("1", version=2, urgency="critical", text="your driver hit me"))
+
+    [item] = await world.rows("work_items")
+    assert (item["urgency"], item["rank"], item["due_at"] is not None) == ("critical", 0, True)
+    history = (await world.get(f"/v1/work-items/{item['id']}"))["history"]
+    assert [(change["version"], change["reason"]) for change in history] == [(2, "more_urgent")]
+
+
+async def test_a_mention_belongs_to_the_team_of_its_handle(world: World) -> None:
+    await world.hears(mention("1", team="nord"))
+
+    shown = await world.other_team.get("/v1/mentions/x/1")
+    assert (shown.status_code, shown.json()["team"]) == (200, "nord")
+
+
+async def test_an_id_with_a_slash_can_be_asked_for(world: World) -> None:
+    await world.hears(mention("A/17", network="crm"))
+
+    assert (await world.get("/v1/mentions/crm/A%2F17"))["post_id"] == "A/17"
+
+
 async def test_a_deleted_post_loses_its_text_and_waits_for_nobody(world: World) -> None:
     await world.hears(mention("1"))
     await world.hears(deleted("1"))

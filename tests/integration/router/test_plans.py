@@ -13,6 +13,7 @@ from services.router.app import MIGRATIONS
 from services.router.store import floor, items
 from services.router.store.tables import CONVERSATIONS, MENTIONS, OWN_POSTS
 
+_DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 POST = [{"network": "x", "post_id": "1"}]
 QUESTIONS = {
     "the mentions we know": (MENTIONS, floor._KNOWN, POST),
@@ -28,7 +29,8 @@ QUESTIONS = {
 
 
 async def _plan(session: AsyncSession, statement: sa.Select[tuple[object, ...]], params: dict[str, object]) -> str:
-    query = statement.params(**params).compile(  # type: ignore[no-untyped-call]dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    asked: sa.Select[tuple[object, ...]] = statement.params(**params)
+    query = asked.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
     return "\n".join((await session.execute(sa.text(f"EXPLAIN {query}".replace(":", "\\:")))).scalars())
 
 

@@ -137,3 +137,18 @@ async def test_an_unknown_parameter_names_the_nearest(world: World) -> None:
     problem = await world.get("/v1/mentions?limti=3", status=400)
 
     assert "limit" in problem["detail"] + problem["fix"]
+
+
+async def test_nobody_takes_another_teams_queue(world: World) -> None:
+    answer = await world.other_team.put("/v1/queues/en", json={"languages": ["en"], "team": "nord"})
+
+    assert answer.status_code == 409
+    assert (await world.get("/v1/queues/en/stats"))["team"] == "main"
+
+
+async def test_the_default_queue_always_takes_all_languages(world: World) -> None:
+    problem = await world.call("PUT", "/v1/queues/default", {"languages": ["nl"]}, status=422)
+
+    assert problem["type"] == "urn:guichet:problem:default-queue"
+    await world.hears(mention("1", language="ru"))
+    assert (await world.get("/v1/mentions/x/1"))["queue"] == "default"

@@ -315,7 +315,7 @@ def test_a_second_interrupt_ends_the_process_at_once(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stdout.readline() == "running\n"
         process.send_signal(signal.SIGINT)
-        assert '"event": "stopping"' in process.stderr.readline()
+        assert any('"event": "stopping"' in line for line in iter(process.stderr.readline, ""))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 130

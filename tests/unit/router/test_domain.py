@@ -73,21 +73,29 @@ def routed(sent: Message, known: Conversation | None = None, answered_at: dateti
     [("fr", "fr"), ("fr-CA", "fr"), ("en", "en"), ("de", "default"), ("und", "default")],
 )
 def test_a_message_waits_in_the_queue_of_its_language_or_in_the_default_one(language: str, queue: str) -> None:
-    assert queue_for(language, QUEUES).slug == queue
+    assert queue_for(language, "main", QUEUES).slug == queue
 
 
 def test_two_queues_of_one_language_are_chosen_by_name_so_that_a_replay_finds_the_same() -> None:
-    twins = (Queue("fr-b", ("fr",), "main"), Queue("fr-a", ("fr",), "main"), Queue("z", (), "main"))
+    twins = (Queue("fr-b", ("fr",), "main"), Queue("fr-a", ("fr",), "main"), Queue("default", (), "main"))
 
-    assert queue_for("fr", twins).slug == "fr-a"
+    assert queue_for("fr", "main", twins).slug == "fr-a"
+
+
+def test_a_teams_own_queue_comes_before_anothers() -> None:
+    queues = (*QUEUES, Queue("nord", (), "nord"), Queue("z-fr", ("fr",), "nord"))
+
+    assert queue_for("fr", "nord", queues).slug == "z-fr"
+    assert queue_for("de", "nord", queues).slug == "nord"
+    assert queue_for("de", "main", queues).slug == "default"
 
 
 def test_a_first_message_opens_a_conversation_and_an_item_as_old_as_the_post() -> None:
-    opened = routed(message())
+    opened = routed(message(team="sud"))
 
     assert isinstance(opened, Opened)
     assert opened.conversation.id == "cnv_new"
-    assert opened.conversation.team == "sud"
+    assert (opened.conversation.team, opened.item.team) == ("sud", "sud")
     assert (opened.item.queue, opened.item.state, opened.item.enqueued_at) == ("fr", "pending", NOON)
     assert opened.item.due_at == NOON + 90 * MINUTE
 
