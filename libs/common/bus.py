@@ -25,7 +25,10 @@ class Record(NamedTuple):
 
     def header(self, name: str) -> str:
         """The first header of this name as text, or ""."""
-        return next((value.decode("utf-8", "replace") for key, value in self.headers if key == name), "")
+        for key, value in self.headers:
+            if key == name:
+                return value.decode("utf-8", "replace")
+        return ""
 
 
 HandleBatch = Callable[[Sequence[Record]], Awaitable[None]]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -121,14 +122,18 @@ def record_of(
 
 def headers(type_: str, event_id: str, source: str, traceparent: str) -> tuple[tuple[str, bytes], ...]:
     """The headers every record of ours carries."""
-    common = (
+    own = (*_same_headers(type_, source), ("ce_id", event_id.encode()))
+    return (*own, ("traceparent", traceparent.encode())) if traceparent else own
+
+
+@lru_cache(maxsize=256)
+def _same_headers(type_: str, source: str) -> tuple[tuple[str, bytes], ...]:
+    return (
         ("ce_specversion", b"1.0"),
         ("ce_type", type_.encode()),
         ("ce_source", f"/guichet/{source}".encode()),
-        ("ce_id", event_id.encode()),
         ("content-type", b"application/json"),
     )
-    return (*common, ("traceparent", traceparent.encode())) if traceparent else common
 
 
 class Relay:
