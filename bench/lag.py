@@ -1,10 +1,11 @@
-"""How far the services are behind: what Kafka itself says of each group, sampled while they work."""
+"""How far the services are behind: what Kafka says of each group, and the router's outbox, while they work."""
 
 import asyncio
 import time
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -12,12 +13,13 @@ from bench.posts import PARTITIONS
 from libs.common.events import CLASSIFIED, RAW, WORK_ITEMS
 
 GROUPS = {"classifier": RAW, "router": CLASSIFIED, "responder": WORK_ITEMS}
+OUTBOX = "outbox"
 SAMPLE_SECONDS = 1.0
-QUIET_SAMPLES = 3  # so often nothing must wait: the outbox may still hold something when no topic does
+QUIET_SAMPLES = 3  # so often nothing must wait, for between two topics it may be in nobody's books
 
 
 class Sample(NamedTuple):
-    """Records not yet handled, by service."""
+    """Records not yet handled, by service, and events not yet published."""
 
     at: float
     waiting: dict[str, int]
@@ -31,7 +33,8 @@ class Sample(NamedTuple):
 class Lag:
     """Asks Kafka; use it as an async context."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, database: str) -> None:
+        self._url = database
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
         self.samples: list[Sample] = []
@@ -39,11 +42,13 @@ class Lag:
     async def __aenter__(self) -> Self:
         await self._admin.start()
         await self._consumer.start()
+        self._database = await asyncpg.connect(self._url)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._database.close()
         await self._consumer.stop()
         await self._admin.close()
 
@@ -55,6 +60,7 @@ class Lag:
             done = await self._admin.list_consumer_group_offsets(group, partitions=places)
             ends = await self._consumer.end_offsets(places)
             waiting[group] = sum(ends[place] - max(0, done[place].offset if place in done else 0) for place in places)
+        waiting[OUTBOX] = await self._database.fetchval("SELECT count(*) FROM router.outbox")
         sample = Sample(time.perf_counter(), waiting)
         self.samples.append(sample)
         return sample

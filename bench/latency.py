@@ -88,7 +88,7 @@ async def _measure(
 ) -> dict[str, list[Turn]]:
     posts = Posts(seed)
     async with AsyncExitStack() as stack:
-        lag = await stack.enter_async_context(Lag(services.parts.bootstrap))
+        lag = await stack.enter_async_context(Lag(services.parts.bootstrap, services.parts.database))
         await floor.turn(posts, WARM_UP_RATE, WARM_UP / WARM_UP_RATE)
         await _ours(services, lag, posts, WARM_UP_RATE, WARM_UP / WARM_UP_RATE)
         sides: dict[str, Side] = {}

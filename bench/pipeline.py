@@ -12,7 +12,7 @@ import uvloop
 
 from bench.house import SERVICES, Services, running
 from bench.http import Paced, as_array, post
-from bench.lag import Lag, Sample
+from bench.lag import GROUPS, OUTBOX, Lag, Sample
 from bench.measure import Clock, Turn, cut, own_cpu, quiet_gc, timed
 from bench.options import Options
 from bench.parts import real_parts
@@ -95,7 +95,7 @@ Figures = dict[str, float | str]
 async def _measure(services: Services, seed: int, load: Load) -> dict[str, tuple[Turn, Figures]]:
     posts = Posts(seed)
     phases: dict[str, tuple[Turn, Figures]] = {}
-    async with Lag(services.parts.bootstrap) as lag:
+    async with Lag(services.parts.bootstrap, services.parts.database) as lag:
         await _backlog(services, lag, posts, WARM_UP)  # Kafka's own code is not compiled yet
         phases["steady"] = await _steady(services, lag, _requests(services, posts, load.rate, load.seconds), load.rate)
         if load.burst:
@@ -144,7 +144,7 @@ async def _steady(services: Services, lag: Lag, requests: Requests, rate: float)
         "accepted": generator.accepted,
         "requests refused": generator.refused,
         "kept": found.mentions,
-        "most waiting": max((sample.total for sample in samples), default=0),
+        **{f"most before {name}": max(sample.waiting[name] for sample in samples) for name in (*GROUPS, OUTBOX)},
         "lag grows by /s": round(_growth(samples), 1),
         "generator late s": round(generator.late_seconds, 2),
         "done after s": "never" if done_at is None else round(max(0.0, done_at - sent_at), 2),

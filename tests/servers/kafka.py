@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -22,7 +21,6 @@ from tests.servers.ports import HOST, Port
 from tests.servers.processes import PATIENCE, NotStarted, Process, claim, wait_for, wait_until_ready
 
 START_LIMIT = 90.0  # seconds; a broker needs two, a busy machine more
-ARCHIVE_LIMIT = 60.0
 _MESSAGE_BYTES = 2 * 1024 * 1024
 
 _QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
@@ -42,7 +40,6 @@ class KafkaCluster:
         self._flags = flags
         self._lock = lock
         self._nodes: list[_Node] = []
-        self._new_archive: Path | None = None
 
     @classmethod
     def start(
@@ -80,7 +77,6 @@ class KafkaCluster:
         try:
             cluster._lay_out(brokers, port, settings or {})
             cluster._format()
-            cluster._leave_archive(tuned_for)
             for node in cluster._nodes:
                 cluster._run(node)
             cluster._wait(cluster._nodes, brokers)
@@ -137,14 +133,9 @@ class KafkaCluster:
         for process in processes:
             process.ask_to_stop()
         last = 1 if len(processes) > 1 else 0
-        limit = ARCHIVE_LIMIT if self._new_archive else PATIENCE
-        wait_for(lambda: sum(process.running for process in processes) <= last, limit)
+        wait_for(lambda: sum(process.running for process in processes) <= last, PATIENCE)
         for process in processes:
             process.end(1)  # the last of several would wait long for controllers that are gone
-        if self._new_archive and self._new_archive.exists():
-            if processes[0].exit_code == 128 + signal.SIGTERM:  # what a JVM says when it ended in good order
-                self._new_archive.replace(self._java.archive)
-            self._new_archive.unlink(missing_ok=True)
         for node in self._nodes:
             node.port.release()
             node.controller_port.release()
@@ -204,15 +195,8 @@ class KafkaCluster:
                 raise NotStarted(f"Kafka's storage in {node.folder} could not be formatted:\n{said[-2000:]}")
         done.write_text(json.dumps({"id": cluster_id, "brokers": len(self._nodes)}) + "\n")
 
-    def _leave_archive(self, tuned_for: TunedFor) -> None:
-        """Let a lone broker write down its classes when it stops (4 s, once), for quicker starts to come."""
-        if tuned_for == "start" and len(self._nodes) == 1 and not self._java.archive.exists():
-            self._new_archive = self._java.archive.with_suffix(f".{os.getpid()}.{id(self)}.new")
-
     def _run(self, node: _Node) -> None:
         flags = [*self._flags, f"-Dlog4j2.configurationFile={jars.LOGGING.as_uri()}"]
-        if self._new_archive:
-            flags.append(f"-XX:ArchiveClassesAtExit={self._new_archive}")
         command = self._java_command("kafka.Kafka", "server.properties", flags=flags)
         node.process = Process(command, node.folder / "broker.log")
 
@@ -221,10 +205,8 @@ class KafkaCluster:
 
         So no path of ours stands in a properties file, where commas, backslashes and accents mean trouble.
         """
-        archive = self._java.archive
-        known = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
         common = ["-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true", "-cp", self._java.class_path]
-        return [str(self._java.program), *flags, *known, *common, main, *arguments]
+        return [str(self._java.program), *flags, *common, main, *arguments]
 
     def _wait(self, nodes: Sequence[_Node], least: int) -> None:
         """Wait until each of these brokers serves and counts itself and so many in all as alive."""
