@@ -12,7 +12,7 @@ import uvloop
 
 from bench.house import SERVICES, Services, running
 from bench.http import Paced, as_array, post
-from bench.lag import GROUPS, OUTBOX, Lag, Sample
+from bench.lag import GROUPS, Lag, Sample
 from bench.measure import Clock, Turn, cut, own_cpu, quiet_gc, timed
 from bench.options import Options
 from bench.parts import real_parts
@@ -144,7 +144,7 @@ async def _steady(services: Services, lag: Lag, requests: Requests, rate: float)
         "accepted": generator.accepted,
         "requests refused": generator.refused,
         "kept": found.mentions,
-        **{f"most before {name}": max(sample.waiting[name] for sample in samples) for name in (*GROUPS, OUTBOX)},
+        **{f"most before {name}": max(sample.waiting[name] for sample in samples) for name in GROUPS},
         "lag grows by /s": round(_growth(samples), 1),
         "generator late s": round(generator.late_seconds, 2),
         "done after s": "never" if done_at is None else round(max(0.0, done_at - sent_at), 2),
