@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
 from libs.common.bus import MAX_VALUE_BYTES, Bus, Record, partition_of
-from libs.common.db import Database, UtcDateTime, bulk_insert
+from libs.common.db import Database, UtcDateTime, bulk_append, bulk_insert
 from libs.common.errors import Raced, Rejected, Unavailable
 from libs.common.events import Event, encode
 from libs.common.faults import fault
@@ -23,6 +22,7 @@ log = structlog.get_logger()
 
 RELAY_BATCH = 1000
 POLL_SECONDS = 0.5
+VACUUM_ROWS = 50_000  # dead ones, over which every turn walks to the oldest that lives
 INBOX_KEPT = timedelta(days=8)  # longer than any topic keeps a record
 
 metadata = sa.MetaData()
@@ -80,11 +80,11 @@ async def _write_outbox(session: AsyncSession) -> None:
                 "type": event.type,
                 "event_id": event.event_id,
                 "traceparent": event.traceparent,
-                "value": msgspec.Raw(value),  # JSON within JSON becomes its text: nothing is escaped twice
+                "value": value.decode(),
                 "told_at": told_at,
             }
         )
-    await bulk_insert(session, OUTBOX, rows)
+    await bulk_append(session, (OUTBOX, rows))
 
 
 async def first_seen(session: AsyncSession, events: Sequence[Event]) -> list[Event]:
@@ -144,12 +144,17 @@ class Relay:
     another replica has just deleted.
     """
 
-    def __init__(self, database: Database, bus: Bus, service: str, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, service: str, metrics: Metrics, *, vacuum_rows: int = VACUUM_ROWS
+    ) -> None:
         self._database = database
         self._bus = bus
         self._service = service
         self._metrics = metrics
+        self._vacuum_rows = vacuum_rows
         self._told = asyncio.Event()
+        self._dead_rows = 0
+        self._vacuum: asyncio.Task[None] | None = None
         self.waiting_for: str | None = None
         database.after_commit.append(self._told.set)
 
@@ -168,12 +173,28 @@ class Relay:
                 await _either(stop, self._told, pause, ignore_told=True)
                 pause = min(pause * 2, 5.0)
                 continue
+            self._clean_up(moved)
             if moved < RELAY_BATCH:  # all that was there; what is told meanwhile wakes us at once
                 await _either(stop, self._told, POLL_SECONDS)
+        if self._vacuum is not None:
+            await self._vacuum
         try:
             await self.turn()  # what the last batches told, when there is still somebody to tell
         except (Unavailable, Raced):
             log.warning("relay_left_rows")
+
+    def _clean_up(self, moved: int) -> None:
+        """Vacuum by count, beside the turns: PostgreSQL by itself looks once a minute, and all turns walk over them."""
+        self._dead_rows += moved
+        if self._dead_rows >= self._vacuum_rows and (self._vacuum is None or self._vacuum.done()):
+            self._dead_rows = 0
+            self._vacuum = asyncio.create_task(self._take_dead_rows_away())
+
+    async def _take_dead_rows_away(self) -> None:
+        try:
+            await self._database.vacuum(OUTBOX.name)
+        except (Unavailable, Raced) as error:
+            log.warning("outbox_not_vacuumed", reason=str(error))
 
     def ready(self) -> str | None:
         """What we wait for, or None."""
@@ -199,7 +220,8 @@ class Relay:
     async def _take(self, session: AsyncSession) -> list[Any]:
         statement, params = _OLDEST, {}
         if self._database.dialect == "postgresql":
-            locked = await session.execute(_LOCK, {"name": f"{self._service}.outbox", "last": self._bus.partitions - 1})
+            asked = {"name": f"{self._service}.outbox", "last": self._bus.partitions - 1}
+            locked = await db.ask_and_read_clock(session, _LOCK, asked)
             statement, params = _OLDEST_OF_OURS, {"ours": [row.p for row in locked if row.got]}
             if not params["ours"]:
                 return []
@@ -222,8 +244,12 @@ _INTEGERS: Any = sa.ARRAY(sa.Integer)
 _IDS = sa.select(OUTBOX.c.id).order_by(OUTBOX.c.id).limit(RELAY_BATCH)
 _OURS = OUTBOX.c.partition == sa.any_(sa.bindparam("ours", type_=_INTEGERS))
 _OLDEST = sa.delete(OUTBOX).where(OUTBOX.c.id.in_(_IDS)).returning(*OUTBOX.c)
-_OLDEST_OF_OURS = sa.delete(OUTBOX).where(OUTBOX.c.id.in_(_IDS.where(_OURS))).returning(*OUTBOX.c)
-_LOCK = sa.text("SELECT p, pg_try_advisory_xact_lock(hashtext(:name), p) AS got FROM generate_series(0, :last) AS p")
+# as an array they are looked for once, whatever the planner takes an outbox for that is empty and full in turn
+_OF_OURS = sa.any_(sa.func.array(_IDS.where(_OURS).scalar_subquery()))
+_OLDEST_OF_OURS = sa.delete(OUTBOX).where(OUTBOX.c.id == _OF_OURS).returning(*OUTBOX.c)
+_PARTITION: Any = sa.func.generate_series(0, sa.bindparam("last", type_=sa.Integer())).column_valued("p")
+_NAME = sa.func.hashtext(sa.bindparam("name", type_=sa.Text()))
+_LOCK = sa.select(_PARTITION, sa.func.pg_try_advisory_xact_lock(_NAME, _PARTITION).label("got"))
 
 
 def _record(row: Any, service: str) -> Record:

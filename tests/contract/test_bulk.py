@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import Database, Json, UtcDateTime, bulk_insert, bulk_update, connect, matching, v
-from libs.common.errors import Rejected
+from libs.common.db import Database, Json, UtcDateTime, bulk_append, bulk_insert, bulk_update, connect, matching, v
+from libs.common.errors import Raced, Rejected
 from tests.builders import NOON, make_tables
 
 metadata = sa.MetaData()
@@ -222,6 +223,77 @@ async def test_a_row_that_breaks_a_rule_stops_all_of_them(database: Database) ->
         async with database.begin() as session:
             await bulk_insert(session, PLACE, [place("1"), place("2"), place("1")])
     assert await places(database) == []
+
+
+# --- append: a few rows go in one statement, many by COPY or executemany
+
+SIZES = pytest.mark.parametrize("size", [1, 500])
+
+
+@SIZES
+async def test_what_is_appended_comes_back_as_it_was(database: Database, size: int) -> None:
+    empty = dict.fromkeys(("number", "ratio", "flag", "note", "at", "data"))
+    rows = [thing(f"key {text}", note=text, data=[text, {text: text}], number=-(2**63)) for text in HOSTILE]
+    rows += [thing("lone text", data="text"), thing("nothing", **empty), thing("false", flag=False, ratio=0.1 + 0.2)]
+    more = [thing(f"{n}") for n in range(size)]
+    async with database.begin() as session:
+        await bulk_append(session, (THING, rows + more))
+    found = await things(database)
+    names = tuple(THING.c.keys())
+    assert [tuple(found[row["id"]]) for row in rows] == [tuple(row[name] for name in names) for row in rows]
+    assert len(found) == len(rows) + size
+
+
+@SIZES
+async def test_parts_are_appended_together_each_in_its_order(database: Database, size: int) -> None:
+    async with database.begin() as session:
+        await bulk_append(
+            session, (PLACE, [place(f"post-{n}", version=n) for n in range(size)]), (PLACE, []), (THING, [thing("a")])
+        )
+    assert await places(database) == [(f"post-{n}", n, 0) for n in range(size)]
+    assert list(await things(database)) == ["a"]
+
+
+@SIZES
+async def test_a_row_that_is_there_already_means_raced_and_none_is_kept(database: Database, size: int) -> None:
+    async with database.begin() as session:
+        await bulk_append(session, (THING, [thing("0", note="first")]))
+    with pytest.raises(Raced):
+        async with database.begin() as session:
+            await bulk_append(session, (PLACE, [place("1")]), (THING, [thing(f"{n}") for n in range(size)]))
+    assert [row.note for row in (await things(database)).values()] == ["first"]
+    assert await places(database) == []
+
+
+@SIZES
+async def test_a_broken_rule_of_the_table_is_no_race(database: Database, size: int) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        async with database.begin() as session:
+            await bulk_append(session, (PLACE, [place("1")] + [place(f"{n}") for n in range(1, size + 1)]))
+    assert await places(database) == []
+
+
+@SIZES
+async def test_what_cannot_be_kept_is_refused_when_appended(database: Database, size: int) -> None:
+    more = [thing(f"{n}") for n in range(size)]
+    for cut in (thing("b", note="cut\0here"), thing("b\0"), thing("b", data={"deep": ["cut\\\0here"]})):
+        with pytest.raises(Rejected, match="NUL"):
+            async with database.begin() as session:
+                await bulk_append(session, (THING, [*more, cut]))
+    with pytest.raises(ValueError, match="without a zone"):
+        async with database.begin() as session:
+            await bulk_append(session, (THING, [*more, thing("b", at=NOON.replace(tzinfo=None))]))
+    assert await things(database) == {}
+
+
+async def test_what_was_appended_before_a_failure_is_not_kept(database: Database) -> None:
+    async def twice(session: AsyncSession) -> None:
+        await bulk_append(session, (THING, [thing(f"{n}") for n in range(500)]))
+        await bulk_append(session, (THING, [thing("0")]))
+
+    with pytest.raises(Raced):
+        await database.write(twice)
+    assert await things(database) == {}
 
 
 # --- update

@@ -212,6 +212,22 @@ async def test_order_per_key_is_kept_with_many_writers(world: World) -> None:
 
 
 @pytest.mark.postgres
+async def test_a_relay_takes_the_dead_rows_of_what_it_carried_away(postgres_url: str) -> None:
+    database = connect(postgres_url, "tests", partitions=PARTITIONS)
+    await make_tables(database, "tests", metadata, outbox.metadata)
+    bus = LocalBus(":memory:", PARTITIONS)
+    relay = Relay(database, bus, "tests", metrics(), vacuum_rows=2)
+    async with running(relay), Reader(bus, "work.items", "hears") as reader:
+        await World(database, bus).tell(assigned("e-1"), assigned("e-2"))
+        await reader.has(2)
+    async with database.read() as session:
+        asked = sa.text("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'outbox'")
+        assert (await session.execute(asked)).scalars().all() == [1]
+    await bus.close()
+    await database.close()
+
+
+@pytest.mark.postgres
 async def test_several_relays_neither_reorder_a_key_nor_lose_nor_invent(postgres_url: str) -> None:
     database = connect(postgres_url, "tests", pool_size=20, partitions=PARTITIONS)
     await make_tables(database, "tests", metadata, outbox.metadata)

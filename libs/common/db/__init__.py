@@ -1,5 +1,6 @@
 """The database: engines, transactions, bulk statements, and errors in the house's words."""
 
+from libs.common.db.append import FEW, bulk_append
 from libs.common.db.bulk import Row, bulk_insert, bulk_update, matching, v
 from libs.common.db.columns import Json, UtcDateTime
 from libs.common.db.database import (
@@ -7,6 +8,7 @@ from libs.common.db.database import (
     LOCK_SECONDS,
     STATEMENT_SECONDS,
     Database,
+    ask_and_read_clock,
     connect,
     now,
     reach,
@@ -16,6 +18,7 @@ from libs.common.db.database import (
 from libs.common.db.errors import house_errors
 
 __all__ = [
+    "FEW",
     "IDLE_IN_TRANSACTION_SECONDS",
     "LOCK_SECONDS",
     "STATEMENT_SECONDS",
@@ -23,6 +26,8 @@ __all__ = [
     "Json",
     "Row",
     "UtcDateTime",
+    "ask_and_read_clock",
+    "bulk_append",
     "bulk_insert",
     "bulk_update",
     "connect",

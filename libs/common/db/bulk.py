@@ -166,6 +166,10 @@ def _insert(
 
 
 def _params(session: AsyncSession, table: sa.Table, names: tuple[str, ...], rows: Sequence[Row]) -> dict[str, Any]:
+    return {"v_rows": as_rows(session, table, names, rows)}
+
+
+def as_rows(session: AsyncSession, table: sa.Table, names: tuple[str, ...], rows: Sequence[Row]) -> str:
     """The rows as JSON. Half the client's time goes when a driver need not look at each element of an array."""
     special = _special(session.get_bind().dialect.name, table, names)
     if special:
@@ -175,10 +179,14 @@ def _params(session: AsyncSession, table: sa.Table, names: tuple[str, ...], rows
             for row in rows:
                 if isinstance(row[name], datetime):
                     aware(row[name])
-    encoded = as_json(rows)
+    return without_nul(as_json(rows))
+
+
+def without_nul(encoded: str) -> str:
+    """The same JSON; PostgreSQL refuses a NUL character in a text, SQLite would cut the text there."""
     if r"\u0000" in encoded and _NUL.search(encoded):
-        raise Rejected("a text with a NUL character")  # PostgreSQL refuses it, SQLite would cut the text there
-    return {"v_rows": encoded}
+        raise Rejected("a text with a NUL character")
+    return encoded
 
 
 @lru_cache(maxsize=512)

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,6 +94,14 @@ class Database:
         except TimeoutError as error:
             raise Unavailable("the database", "no answer in 3 s") from error
 
+    async def vacuum(self, table: str) -> None:
+        """Take a table's dead rows away now; SQLite leaves none."""
+        if self.dialect == "postgresql":
+            async with house_errors(), self._writer.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                # cut nothing off its end: that would lock everybody out
+                await connection.execute(sa.text(f"VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) {table}"))
+
     async def close(self) -> None:
         """Let go of all connections."""
         await self._writer.dispose()
@@ -152,8 +161,9 @@ def server_settings(service: str) -> dict[str, str]:
         "application_name": f"guichet-{service}",
         "jit": "off",
         # A prepared statement's plan is kept for ever, and one that was made while the tables were small reads
-        # them whole when they are large. Every question on the way of a mention has its index.
-        "enable_seqscan": "off",
+        # them whole when they are large: by themselves, or along an index to join them with a batch's rows. Every
+        # question on the way of a mention has its index, and goes from the batch's rows to it, row by row.
+        **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material"), "off"),
         "lock_timeout": f"{LOCK_SECONDS}s",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
@@ -196,9 +206,33 @@ async def now(session: AsyncSession) -> datetime:
     known: datetime | None = session.info.get("now")
     if known is None:
         if session.get_bind().dialect.name == "sqlite":
-            known = datetime.now(UTC)  # one machine: its clock is the database's
-        else:
-            known = (await session.execute(sa.select(sa.func.clock_timestamp()))).scalar_one().astimezone(UTC)
-        known += session.info.get("clock_offset", timedelta())
-        session.info["now"] = known
+            return _it_is(session, datetime.now(UTC))  # one machine: its clock is the database's
+        known = _it_is(session, (await session.execute(sa.select(_CLOCK))).scalar_one())
     return known
+
+
+async def ask_and_read_clock(
+    session: AsyncSession, statement: sa.Select[Any], params: Mapping[str, Any] | None = None
+) -> Sequence[sa.Row[Any]]:
+    """The rows; if there are any, `now` is known then without a question of its own. For a statement made once."""
+    if session.get_bind().dialect.name == "sqlite":
+        plain: Sequence[sa.Row[Any]] = (await session.execute(statement, params)).all()
+        return plain
+    rows: Sequence[sa.Row[Any]] = (await session.execute(_with_clock(statement), params)).all()
+    if rows:
+        _it_is(session, rows[0].clock)
+    return rows
+
+
+@lru_cache(maxsize=64)
+def _with_clock(statement: sa.Select[Any]) -> sa.Select[Any]:
+    return statement.add_columns(_CLOCK)
+
+
+_CLOCK: sa.ColumnElement[datetime] = sa.func.clock_timestamp().label("clock")
+
+
+def _it_is(session: AsyncSession, read: datetime) -> datetime:
+    moment: datetime = read.astimezone(UTC) + session.info.get("clock_offset", timedelta())
+    session.info["now"] = moment
+    return moment

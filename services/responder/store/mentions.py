@@ -1,6 +1,7 @@
 """Mentions as the responder needs them: what can be answered, what was, and how long that took."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
@@ -8,7 +9,8 @@ import sqlalchemy as sa
 from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import bulk_insert
+from libs.common.db import FEW, bulk_append, bulk_insert
+from libs.common.errors import Raced
 from services.responder.domain.latency import Latency, Spread
 from services.responder.domain.replies import Target
 from services.responder.store.tables import LATENCIES, TARGETS
@@ -35,7 +37,12 @@ async def keep_targets(session: AsyncSession, targets: Sequence[Target]) -> None
     """These mentions can be answered; what is known of one already is brought up to date."""
     latest = {(target.network, target.post_id): target for target in sorted(targets, key=lambda t: t.routed_at)}
     rows = [asdict(latest[mention]) for mention in sorted(latest)]
+    if len(rows) > FEW:
+        with suppress(Raced):
+            async with session.begin_nested():  # as a rule all are new
+                return await bulk_append(session, (TARGETS, rows))
     await bulk_insert(session, TARGETS, rows, on_conflict=_MENTION, update=_TARGET_CHANGES, where=_NOT_OLDER)
+    return None
 
 
 async def target(

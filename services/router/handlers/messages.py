@@ -41,8 +41,8 @@ DELETED_VERSION = 2_147_483_647  # above every edit: a deleted post stays delete
 
 async def on_messages(events: Sequence[Event], session: AsyncSession) -> None:
     """Keep the messages, and route those that somebody must answer; one transaction, whatever the size."""
-    now = await db.now(session)
     queues = await queues_for_routing(session)
+    now = await db.now(session)
     floor = await _load(session, now, events)
     told: list[Event] = []
     for event in events:

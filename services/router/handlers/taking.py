@@ -74,8 +74,8 @@ class Takers:
 
 async def take_next(session: AsyncSession, asks: Sequence[Ask]) -> list[Answer]:
     """Serve each in turn: the most urgent item first, then the oldest, nobody above capacity."""
-    now = await db.now(session)
     known = await agents.lock_agents(session, {ask.agent for ask in asks})
+    now = await db.now(session)
     wanted = await _queues_of(session, asks)
     queues = sorted({queue for named in wanted for queue in named})
     line = await items.waiting(session, queues, most=len(asks))

@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common.db import ask_and_read_clock
 from services.router.store.items import of_teams
 from services.router.store.tables import AGENTS
 
@@ -47,8 +48,16 @@ async def get_agent(session: AsyncSession, slug: str, teams: Collection[str], *,
 
 async def lock_agents(session: AsyncSession, slugs: Collection[str]) -> dict[str, Agent]:
     """Those of the agents that exist, for changing; locked in the order of their names."""
-    statement = sa.select(AGENTS).where(AGENTS.c.slug.in_(sorted(slugs))).order_by(AGENTS.c.slug).with_for_update()
-    return {row.slug: _agent(row) for row in await session.execute(statement)}
+    rows = await ask_and_read_clock(session, _LOCKED, {"slugs": sorted(slugs)})
+    return {row.slug: _agent(row) for row in rows}
+
+
+_LOCKED = (
+    sa.select(AGENTS)
+    .where(AGENTS.c.slug.in_(sa.bindparam("slugs", expanding=True)))
+    .order_by(AGENTS.c.slug)
+    .with_for_update()
+)
 
 
 async def put_agent(
@@ -95,5 +104,5 @@ async def delete_agent(session: AsyncSession, slug: str) -> None:
 
 
 def _agent(row: sa.Row[tuple[object, ...]]) -> Agent:
-    fields = dict(row._mapping)
+    fields = {name: getattr(row, name) for name in Agent.__dataclass_fields__}
     return Agent(**fields | {"skills": tuple(fields["skills"])})

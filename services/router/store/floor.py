@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import asdict, replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import UtcDateTime, bulk_insert, bulk_update, matching, v
+from libs.common.db import UtcDateTime, bulk_append, bulk_insert, bulk_update, matching, v
 from libs.common.errors import Raced
 from services.router.domain import JOINS_WITHIN, OPEN_STATES, RANK, Conversation, Item
 from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, MENTIONS, OWN_POSTS, WORK_ITEMS
@@ -58,6 +59,7 @@ class Floor:
     by_author: dict[AuthorKey, list[str]] = field(default_factory=dict)
 
     touched: dict[str, Conversation] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)  # those of the touched that are new
     new_items: dict[str, Item] = field(default_factory=dict)
     changed_items: dict[str, tuple[int, Item]] = field(default_factory=dict)  # the version it had, and the item now
     closed_items: list[tuple[Item, str]] = field(default_factory=list)  # as it is now, and as it was closed from
@@ -77,6 +79,7 @@ class Floor:
         if conversation.id not in self.conversations:
             author = (conversation.network, conversation.author_id, conversation.handle)
             self.by_author.setdefault(author, []).append(conversation.id)
+            self.begun.add(conversation.id)
         self.conversations[conversation.id] = conversation
         self.touched[conversation.id] = conversation
 
@@ -193,20 +196,17 @@ async def save(session: AsyncSession, floor: Floor) -> None:
     Raises:
         Raced: a message or an item was changed by somebody else since we looked; decide again.
     """
-    now = floor.now
-    await bulk_insert(
+    talks = [_conversation_row(floor.touched[id_], floor.now) for id_ in sorted(floor.touched)]
+    known = [talk for talk in talks if talk["id"] not in floor.begun]
+    await bulk_insert(session, CONVERSATIONS, known, on_conflict=["id"], update=_CHANGING)
+    changes = await _save_items(session, floor)
+    await bulk_append(  # after those items that are done: a conversation has at most one open one at any moment
         session,
-        CONVERSATIONS,
-        [_conversation_row(floor.touched[id_], now) for id_ in sorted(floor.touched)],
-        on_conflict=["id"],
-        update=_CHANGING,
-    )
-    await _all(session, MENTIONS, list(floor.mention_rows.values()))
-    await _all(session, OWN_POSTS, floor.own_rows)
-    await _save_items(session, floor)
-    # after those that are done: a conversation has at most one open item at any moment
-    await bulk_insert(
-        session, WORK_ITEMS, [_item_row(floor, item) for item in sorted(floor.new_items.values(), key=lambda i: i.id)]
+        (CONVERSATIONS, [talk for talk in talks if talk["id"] in floor.begun]),
+        (MENTIONS, sorted(floor.mention_rows.values(), key=_POST)),
+        (OWN_POSTS, sorted(floor.own_rows, key=_POST)),
+        (WORK_ITEMS, [_item_row(floor, item) for item in sorted(floor.new_items.values(), key=_ID)]),
+        (ITEM_CHANGES, changes),
     )
     if floor.edited_rows:
         await bulk_update(session, MENTIONS, floor.edited_rows, key=("network", "post_id"), where=_NEWER)
@@ -217,6 +217,8 @@ async def save(session: AsyncSession, floor: Floor) -> None:
         await bulk_insert(session, MENTIONS, floor.deleted_rows, on_conflict=["network", "post_id"], update=_BLANKED)
 
 
+_POST = itemgetter("network", "post_id")
+_ID = attrgetter("id")
 _CHANGING = (
     "author_username", "team", "thread_id", "language", "state", "last_message_at", "last_customer_at", "version",
     "updated_at",
@@ -228,15 +230,8 @@ _ONE_BEFORE = WORK_ITEMS.c.version == v("version") - 1
 _BLANKED = ("text", "outcome", "author_username", "version", "updated_at")
 
 
-async def _all(session: AsyncSession, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows that were new when we looked; one that is there now means somebody was quicker."""
-    rows.sort(key=lambda row: (row["network"], row["post_id"]))
-    written = await bulk_insert(session, table, rows, on_conflict=["network", "post_id"], returning=["post_id"])
-    if len(written) != len(rows):
-        raise Raced("a message of this batch was kept by somebody else")
-
-
-async def _save_items(session: AsyncSession, floor: Floor) -> None:
+async def _save_items(session: AsyncSession, floor: Floor) -> list[dict[str, Any]]:
+    """Write what became of items that were there; gives the lines for their history."""
     held = Counter(item.agent for item, _ in floor.closed_items if item.agent)
     agents = [{"slug": slug, "less": n} for slug, n in sorted(held.items())]  # agents before items: no deadlock
     await bulk_update(session, AGENTS, agents, key=["slug"], values=_FREED)
@@ -246,29 +241,18 @@ async def _save_items(session: AsyncSession, floor: Floor) -> None:
         for id_, (was, item) in sorted(floor.changed_items.items())
     ]  # fmt: skip
     await _update_items(session, changed, _AS_IT_WAS)
-    raised = [
-        {"item_id": item.id, "version": item.version, "state": item.state, "reason": "more_urgent", "actor": "router",
-         "agent": item.agent, "at": floor.now}
-        for _, (_, item) in sorted(floor.changed_items.items())
-    ]  # fmt: skip
-    await bulk_insert(session, ITEM_CHANGES, raised)
-    if not floor.closed_items:
-        return
     closed = [
         {"id": item.id, "state": item.state, "reason": reason, "version": item.version, "updated_at": floor.now}
         for item, reason in sorted(floor.closed_items, key=lambda closed: closed[0].id)
         if item.id not in floor.new_items
     ]
     await _update_items(session, closed, _ONE_BEFORE)
-    await bulk_insert(
-        session,
-        ITEM_CHANGES,
-        [
-            {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": "router",
-             "agent": item.agent, "at": floor.now}
-            for item, reason in floor.closed_items
-        ],
-    )  # fmt: skip
+    raised = [(item, "more_urgent") for _, (_, item) in sorted(floor.changed_items.items())]
+    return [
+        {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": "router",
+         "agent": item.agent, "at": floor.now}
+        for item, reason in raised + floor.closed_items
+    ]  # fmt: skip
 
 
 async def _update_items(session: AsyncSession, rows: list[dict[str, Any]], same: sa.ColumnElement[bool]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import bulk_insert, bulk_update, v
+from libs.common.db import bulk_append, bulk_update, v
 from libs.common.errors import Raced
 from libs.common.lists import Mark
 from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, WORK_ITEMS
@@ -118,7 +118,7 @@ async def assign(session: AsyncSession, given: Sequence[WorkItem], reason: str, 
          "agent": item.agent, "at": item.updated_at}
         for item, actor in zip(given, actors, strict=True)
     ]  # fmt: skip
-    await bulk_insert(session, ITEM_CHANGES, changes)
+    await bulk_append(session, (ITEM_CHANGES, changes))
 
 
 _STILL_WAITING = sa.and_(WORK_ITEMS.c.state == _PENDING, WORK_ITEMS.c.version == v("version") - 1)
@@ -159,7 +159,7 @@ async def move(
     )
     row = {"item_id": item.id, "version": changed.version, "state": state, "reason": reason, "actor": actor,
            "agent": agent or item.agent, "at": now}  # fmt: skip
-    await bulk_insert(session, ITEM_CHANGES, [row])
+    await bulk_append(session, (ITEM_CHANGES, [row]))
     return changed
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common.db import ask_and_read_clock
 from services.router.domain import OPEN_STATES, URGENCIES, Queue
 from services.router.store.tables import AGENTS, QUEUES, WORK_ITEMS
 
@@ -28,7 +29,7 @@ class QueueFigures:
 
 async def queues_for_routing(session: AsyncSession) -> list[Queue]:
     """All queues; a handful of rows, read in each transaction so that a change counts at once."""
-    return [Queue(row.slug, tuple(row.languages), row.team) for row in await session.execute(_FOR_ROUTING)]
+    return [Queue(row.slug, tuple(row.languages), row.team) for row in await ask_and_read_clock(session, _FOR_ROUTING)]
 
 
 _FOR_ROUTING = sa.select(QUEUES.c.slug, QUEUES.c.languages, QUEUES.c.team)

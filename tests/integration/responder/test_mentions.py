@@ -4,6 +4,7 @@ from itertools import permutations
 
 import pytest
 
+from libs.common.db import FEW
 from libs.common.events import WorkItemAssigned
 from tests.integration.responder.conftest import World
 from tests.integration.responder.mentions import MINUTE, NOON, answered, routed
@@ -26,13 +27,15 @@ async def test_an_event_delivered_twice_changes_nothing(world: World) -> None:
     assert [len(rows) for rows in before] == [2, 1]
 
 
-async def test_a_later_routing_wins_and_an_older_one_replayed_undoes_nothing(world: World) -> None:
+@pytest.mark.parametrize("more", [0, 2 * FEW])
+async def test_a_later_routing_wins_and_an_older_one_replayed_undoes_nothing(world: World, more: int) -> None:
     older, newer = routed(queue="fr"), routed(queue="en", occurred_at=NOON + MINUTE)
-    await world.hears(older, newer)
-    await world.hears(older)
+    others = [routed(str(2000 + n), queue="es") for n in range(2 * more)]
+    await world.hears(older, newer, *others[:more])
+    await world.hears(older, *others)
 
-    [target] = await world.rows("targets")
-    assert target["queue"] == "en"
+    queues = {row["post_id"]: row["queue"] for row in await world.rows("targets")}
+    assert queues == {"1001": "en"} | {event.post_id: "es" for event in others}
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -1,5 +1,6 @@
 """What is asked on the way of a mention goes along indexes, on tables of any size."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common import outbox
 from libs.common.db import connect, matching
 from libs.common.migrate import migrate
 from services.router.app import MIGRATIONS
@@ -30,7 +32,10 @@ QUESTIONS = {
 
 async def _plan(session: AsyncSession, statement: sa.Select[tuple[object, ...]], params: dict[str, object]) -> str:
     asked: sa.Select[tuple[object, ...]] = statement.params(**params)
-    query = asked.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
+    return await _explained(session, str(asked.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})))
+
+
+async def _explained(session: AsyncSession, query: str) -> str:
     return "\n".join((await session.execute(sa.text(f"EXPLAIN {query}".replace(":", "\\:")))).scalars())
 
 
@@ -47,8 +52,22 @@ async def test_a_batch_is_looked_up_along_indexes(postgres_url: str, question: s
         plan = await _plan(session, statement, wanted)
     await database.close()
 
-    assert "Index" in plan
     assert "Seq Scan" not in plan
+    for scan in re.findall(r"->  .* (?:on|using) (?!json).*\n(.*)", plan):
+        assert "Index Cond" in scan, plan  # else the whole index is read
+
+
+@pytest.mark.postgres
+async def test_the_oldest_of_the_outbox_are_looked_for_once(postgres_url: str) -> None:
+    await migrate(postgres_url, "router", MIGRATIONS)
+    database = connect(postgres_url, "router")
+    async with database.read() as session:
+        query = str(outbox._OLDEST_OF_OURS.compile(dialect=_DIALECT))
+        plan = await _explained(session, query.replace("%(ours)s", "'{0, 1}'").replace("%(param_1)s", "1000"))
+    await database.close()
+
+    assert "InitPlan" in plan
+    assert "Index Cond: (id = ANY" in plan
 
 
 @pytest.mark.postgres
