@@ -50,7 +50,7 @@ lock: .venv/dev  ## Pin all dependencies again, with hashes
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip -q install uv
 	@$(COMPILE) pyproject.toml -o requirements/run.lock
 	@$(COMPILE) --group build -o requirements/build.lock
-	@$(COMPILE) pyproject.toml --group dev -o requirements/dev.lock
+	@$(COMPILE) pyproject.toml --extra train --group dev -o requirements/dev.lock
 
 clean:  ## Remove the environment, caches and local data
 	rm -rf .venv .cache data dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -64,6 +64,7 @@ clean:  ## Remove the environment, caches and local data
 .venv/run: .venv/python requirements/run.lock requirements/build.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.lock -r requirements/build.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m services.classifier.warm
 	@touch $@
 
 .venv/dev: .venv/run requirements/dev.lock

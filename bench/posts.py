@@ -206,5 +206,5 @@ def _labels(language: str, chance: random.Random) -> Labels:
         sentiment=chance.choice(("negative", "neutral", "positive")),
         topics=("baggage",),
         confidence=confidence,
-        model="baseline",
+        model="guichet-1",
     )

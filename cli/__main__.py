@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import bench, dlq, keys
-from cli.options import BusAddress, Data, DatabaseAddress, Host, PortBase, err, out
+from cli.options import BusAddress, Data, DatabaseAddress, Host, Model, PortBase, err, out
 from cli.trouble import Trouble
 
 app = typer.Typer(
@@ -171,6 +171,57 @@ def sandbox(
 
     up.configure_logs(os.environ)
     raise typer.Exit(run(services.sandbox_alone(Installation(data, None, None, host), port, _say)))
+
+
+@app.command()
+def classify(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="One post a line: plain text, or JSON in X's shape; - or none: standard input."),
+    ] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Add the probability of every label, by head.")] = False,
+    model: Model = None,
+) -> None:
+    """Say what posts are: one JSON object a line, in order."""
+    from cli import classify as room
+
+    room.classify(file, model, scores=scores)
+
+
+@app.command()
+def train(
+    corpus: Annotated[Path | None, typer.Option("--corpus", help="A folder of posts; else the one that ships.")] = None,
+    corrections: Annotated[
+        Path | None, typer.Option("--corrections", help="The export of the router's /v1/corrections.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", help="Where to write the model.")] = Path("model.npz"),
+    name: Annotated[str, typer.Option("--name", help="As every label will name it.")] = "guichet-1",
+    x_because: Annotated[
+        str, typer.Option("--x-because", help="Why posts of X may be learnt from here: its terms forbid it.")
+    ] = "",
+) -> None:
+    """Train a model file.
+
+    The same posts give the same file. With corrections, a model that is worse on any head is not written.
+    """
+    from cli import train as room
+
+    room.train(corpus, corrections, to, name, x_because, err)
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="A CSV with a header.")],
+    mapping: Annotated[Path, typer.Option("--map", help="TOML: which columns say what, in which words.")],
+    text: Annotated[str | None, typer.Option("--text", help="The column of the text; else the mapping's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
+    model: Model = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many rows.")] = None,
+) -> None:
+    """Score the classifier on any labelled CSV."""
+    from cli import evaluate as room
+
+    room.evaluate(file, text, mapping, model, as_json, limit, out)
 
 
 @app.command()

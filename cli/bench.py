@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,18 +31,19 @@ def _library(name: str) -> Any:
         raise Trouble(f"benchmarks run from a checkout, after `make setup` ({error})") from error
 
 
-def _measured(name: str, **given: Any) -> Any:
+def _measured(name: str, own: Mapping[str, Any] | None = None, **given: Any) -> Any:
     options = _library("options").Options(**given)
     parts = _library("parts")
     try:
-        return _library(name).measure(options)
+        return _library(name).measure(options, **(own or {}))
     except parts.MISSING as error:
         raise Trouble(str(error)) from error
 
 
-def _measure(name: str, *, as_json: bool, **given: Any) -> None:
+def _measure(name: str, *, as_json: bool, own: Mapping[str, Any] | None = None, **given: Any) -> None:
+    """`own` is what only this benchmark may be told."""
     results = _library("results")
-    result = _measured(name, **given)
+    result = _measured(name, own, **given)
     results.show(result, Console(stderr=as_json))
     if as_json:
         results.write_json(result)
@@ -56,6 +59,17 @@ def claim(
 ) -> None:
     """Ten agents who take the next item, again and again."""
     _measure("claim", as_json=as_json, seconds=seconds, quick=quick, database=database, profile=profile)
+
+
+@app.command()
+def classify(
+    as_json: AsJson = False, seconds: Seconds = None, quick: Quick = False, profile: Profile = False,
+    file: Annotated[Path | None, typer.Option("--file", help="Posts, NDJSON with a text; else the corpus's")] = None,
+    model: Annotated[Path | None, typer.Option("--model", help="A model file; else the one that ships")] = None,
+) -> None:  # fmt: skip
+    """From a mention's text to the labelled event, on one core."""
+    own = {"file": file, "model": model}
+    _measure("classify", as_json=as_json, own=own, seconds=seconds, quick=quick, profile=profile)
 
 
 @app.command()

@@ -22,6 +22,12 @@ PortBase = Annotated[
     int | None,
     typer.Option("--port-base", metavar="PORT", min=0, max=65000, help="Ingest's, the others follow; 0: any free."),
 ]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", metavar="FILE", envvar="CLASSIFIER_MODEL", show_envvar=False, help="Else the model that ships."
+    ),
+]
 KeysFile = Annotated[
     Path | None,
     typer.Option(

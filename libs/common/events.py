@@ -75,6 +75,8 @@ class Labels(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
     confidence: dict[str, float] = {}
     decision: Literal["automatic", "to_confirm", "set_aside"] = "automatic"
     model: str = ""
+    viral_risk: float = 0.0  # 0..1, and what it is made of
+    viral_parts: dict[str, float] = {}
 
 
 # --- mentions.raw: told by ingest; own posts and deletions go on to mentions.classified as they are
@@ -257,6 +259,26 @@ class WorkItemCanceled(Event, frozen=True, gc=False, kw_only=True, omit_defaults
     team: str = "main"
 
 
+class ClassificationCorrected(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """router: a person says what this mention is; each correction is a new version beside the model's word."""
+
+    topics: ClassVar[tuple[str, ...]] = (WORK_ITEMS,)
+    type: ClassVar[str] = "classification.corrected.v1"
+
+    correction_id: str
+    network: str
+    post_id: str
+    mention_version: int = 1  # of the text that was corrected
+    version: int  # 1 is the mention's first correction
+    handle: str
+    conversation_id: str
+    changed: tuple[str, ...]  # names of labels
+    said: Labels  # by the model
+    labels: Labels  # all, after the correction
+    actor: str
+    team: str = "main"
+
+
 # --- replies: told by the responder
 
 
@@ -307,6 +329,7 @@ CATALOGUE: tuple[type[Event], ...] = (
     WorkItemReleased,
     WorkItemCompleted,
     WorkItemCanceled,
+    ClassificationCorrected,
     ReplyPosted,
     ReplyFailed,
 )

@@ -1,20 +1,21 @@
 """HTTP in: what is this text, which labels are there, which model gives them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from libs.common.auth import needs
 from libs.common.events import Channel, Intent, Labels, Sentiment, Urgency
-from services.classifier.domain import INTENTS, REASONS, UNKNOWN
-from services.classifier.handlers import Classifier, Text
+from services.classifier.domain.heads import BASE_URGENCY, FLAGS, HEADS, INTENTS, LANGUAGES, REASONS, TOPICS, UNKNOWN
+from services.classifier.domain.understand import Asked
+from services.classifier.gateways.model_file import Model
+from services.classifier.handlers import Answer, Classifier
 
 CLASSIFY_BYTES = 3 * 512 * 1024
 MOST_POSTS = 1000
-LONGEST_TEXT = 25_000
+LONGEST_TEXT = 100_000
 
 _DEFINITIONS: dict[Intent, str] = {
     "complaint": "A harm, failure or injustice attributed to the brand, help asked or not",
@@ -25,6 +26,8 @@ _DEFINITIONS: dict[Intent, str] = {
     "chatter": "The brand is only named; no answer expected",
     "spam_abuse": "Unsolicited promotion, bots, harassment without a service matter",
 }
+
+LABELS = tuple(name for name in Labels.__struct_fields__ if not name.startswith("viral_"))
 
 _Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 _Language = Annotated[str, Field(max_length=35, description="BCP 47, where somebody says it")]
@@ -50,6 +53,8 @@ class Question(BaseModel):
 
     text: _Text | None = None
     language: _Language = ""
+    scores: bool = Field(False, description="Tell the probability of every label, by head")
+    explain: bool | None = Field(None, description="Tell the words that weighed most; by default for one `text` only")
     posts: list[PostIn] | None = Field(None, min_length=1, max_length=MOST_POSTS)
 
     @model_validator(mode="after")
@@ -81,6 +86,8 @@ class LabelsOut(BaseModel):
     confidence: dict[str, float]
     decision: Literal["automatic", "to_confirm", "set_aside"]
     model: str
+    scores: dict[str, dict[str, float]] | None = None
+    words: list[str] | None = Field(None, description="What weighed most for the intent, the weightiest first")
 
 
 class LabelsList(BaseModel):
@@ -105,19 +112,24 @@ class Catalogue(BaseModel):
     urgencies: list[Urgency]
     reasons: list[str]
     sentiments: list[Sentiment]
+    topics: list[str]
+    contact_channels: list[Channel]
     languages: list[str]
     flags: list[str]
 
 
 class ModelOut(BaseModel):
-    """A model that is loaded."""
+    """A model that is loaded. `scores` are by language and head, on posts of its corpus it had not seen."""
 
     name: str
     active: bool
     kind: str
+    sha256: str
+    corpus: dict[str, Any]
     languages: list[str]
     heads: list[str]
-    note: str
+    scores: dict[str, Any]
+    cascade: str
 
 
 class Models(BaseModel):
@@ -126,49 +138,57 @@ class Models(BaseModel):
     items: list[ModelOut]
 
 
-def routes(classifier: Classifier) -> APIRouter:
+def routes(classifier: Classifier, model: Model) -> APIRouter:
     """The classifier's routes."""
     router = APIRouter(prefix="/v1", tags=["classifier"], dependencies=[needs("classify")])
-    rules = classifier.model.rules
 
-    @router.post("/classify")
+    @router.post("/classify", response_model_exclude_unset=True)
     async def classify(question: Question) -> LabelsOut | LabelsList:
         """The labels of one text, or of each post in order; nothing is stored."""
         if question.text is not None:
-            [labels] = await classifier.on_asked([Text(question.text, question.language)])
-            return _out(labels, None)
+            asked = [Asked(question.text, question.language)]
+            [answer] = await classifier.on_asked(asked, explain=question.explain is not False)
+            return _out(answer, None, question.scores)
         posts: Sequence[PostIn] = question.posts or ()
-        found = await classifier.on_asked([Text(post.text, post.language) for post in posts])
-        return LabelsList(items=[_out(labels, post.id) for labels, post in zip(found, posts, strict=True)])
+        answers = await classifier.on_asked(
+            [Asked(post.text, post.language) for post in posts], explain=bool(question.explain)
+        )
+        return LabelsList(
+            items=[_out(answer, post.id, question.scores) for answer, post in zip(answers, posts, strict=True)]
+        )
 
     @router.get("/labels")
     async def list_labels() -> Catalogue:
         """What a mention may be, with the definitions."""
         return Catalogue(
-            model=rules.model,
+            model=model.name,
             intents=[
-                IntentOut(name=name, definition=_DEFINITIONS[name], base_urgency=rules.urgency[name])
-                for name in INTENTS
+                IntentOut(name=name, definition=_DEFINITIONS[name], base_urgency=BASE_URGENCY[name]) for name in INTENTS
             ],
             urgencies=list(get_args(Urgency)),
-            reasons=[*REASONS, "complaint"],
+            reasons=list(REASONS),
             sentiments=list(get_args(Sentiment)),
-            languages=[*rules.languages, UNKNOWN],
-            flags=["is_question", "no_at_mention"],
+            topics=list(TOPICS),
+            contact_channels=list(get_args(Channel)),
+            languages=[*LANGUAGES, UNKNOWN],
+            flags=list(FLAGS),
         )
 
     @router.get("/models")
     async def list_models() -> Models:
-        """Which model answers."""
+        """Which model answers, what it was made from, and how good it was on posts it had not seen."""
         return Models(
             items=[
                 ModelOut(
-                    name=rules.model,
+                    name=model.name,
                     active=True,
-                    kind="rules",
-                    languages=list(rules.languages),
-                    heads=["language", "intent", "needs_response", "sentiment", "urgency"],
-                    note="A table of words, French and English; other languages are only recognised.",
+                    kind=model.about["kind"],
+                    sha256=model.sha256,
+                    corpus=model.about["corpus"],
+                    languages=list(LANGUAGES),
+                    heads=[*HEADS, "urgency"],
+                    scores=model.about["scores"],
+                    cascade="not installed",
                 )
             ]
         )
@@ -176,5 +196,10 @@ def routes(classifier: Classifier) -> APIRouter:
     return router
 
 
-def _out(labels: Labels, id_: str | None) -> LabelsOut:
-    return LabelsOut(id=id_, **msgspec.structs.asdict(labels))
+def _out(answer: Answer, id_: str | None, scores: bool) -> LabelsOut:
+    told = {name: getattr(answer.found.labels, name) for name in LABELS}
+    if scores:
+        told["scores"] = answer.found.scores
+    if answer.words is not None:
+        told["words"] = list(answer.words)
+    return LabelsOut(id=id_, **told)

@@ -1,5 +1,9 @@
 """What may differ between two deployments of the classifier."""
 
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from libs.common.settings import Port, Settings
@@ -11,3 +15,6 @@ class ClassifierSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="CLASSIFIER_")
 
     port: Port = 8002
+    model: Annotated[Path | None, Field(description="A model file of `guichet train`; unset: the one that ships")] = (
+        None
+    )

@@ -15,7 +15,7 @@ from libs.common.outbox import Relay
 from libs.common.process import Service
 from libs.common.web import web_app
 from libs.common.worker import Worker
-from services.router.api import agents, mentions, queues, work_items
+from services.router.api import agents, corrections, mentions, queues, work_items
 from services.router.handlers.messages import on_messages
 from services.router.handlers.snapshot import Snapshot
 from services.router.handlers.taking import Takers
@@ -41,6 +41,7 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
             agents.routes(database),
             work_items.routes(database, Takers(database)),
             mentions.routes(database),
+            corrections.routes(database),
             dead_letters.routes("router", bus, metrics, HEARS),
         ],
         metrics=metrics,

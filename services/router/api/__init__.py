@@ -1,1 +1,1 @@
-"""HTTP in: queues, agents, work items, mentions and conversations."""
+"""HTTP in: queues, agents, work items, mentions, corrections and conversations."""

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from libs.common.auth import Caller, needs
 from libs.common.db import Database
 from libs.common.lists import PAGE, Limit, Page, cut, decode_cursor
 from libs.common.problems import Problem
-from services.router.handlers.desk import unknown
+from services.router.handlers.desk import unknown, unknown_mention
 from services.router.store import conversations as store
 
 Row = dict[str, Any]
@@ -28,6 +28,14 @@ class ItemOfMention(BaseModel):
     due_at: datetime | None
 
 
+class CorrectionOfMention(BaseModel):
+    """The correction a mention's labels are from."""
+
+    version: int
+    actor: str
+    corrected_at: datetime
+
+
 class MentionOut(BaseModel):
     """A mention: what it says, what it is, where it waits."""
 
@@ -43,6 +51,7 @@ class MentionOut(BaseModel):
     posted_at: datetime
     received_at: datetime
     labels: dict[str, Any]
+    corrected: CorrectionOfMention | None = Field(description="By whom the labels are, where not the model's alone")
     state: Literal["opened", "joined", "set_aside", "answered", "deleted"]
     queue: str | None
     item: ItemOfMention | None
@@ -119,10 +128,7 @@ def routes(database: Database) -> APIRouter:
         async with database.read() as session:
             row = await store.get_mention(session, network, post_id, caller.teams)
         if row is None:
-            raise unknown(
-                "mention", f"{network}/{post_id}",
-                "If it was accepted a moment ago it may not be routed yet: ask again in a second.",
-            )  # fmt: skip
+            raise unknown_mention(network, post_id)
         return mention_out(row)
 
     @router.get("/conversations")
@@ -189,11 +195,17 @@ def mention_out(row: Row) -> MentionOut:
             urgency=row["item_urgency"],
             due_at=row["item_due_at"],
         )
+    corrected = None
+    if row["corrected_at"]:
+        corrected = CorrectionOfMention(
+            version=row["correction"], actor=row["corrected_by"], corrected_at=row["corrected_at"]
+        )
     return MentionOut(
         **{name: row[name] for name in _SAME},
         state=row["outcome"],
         queue=row["queue"] or None,
         item=item,
+        corrected=corrected,
         in_reply_to=row["in_reply_to"] or None,
     )
 

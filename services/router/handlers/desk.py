@@ -170,3 +170,12 @@ def _held(item: WorkItem) -> None:
 def unknown(what: str, name: str, fix: str) -> Problem:
     """A 404 that says how to find what exists; a stranger's is unknown too."""
     return Problem(404, "unknown", f"There is no such {what}", f"No {what} {name!r} here.", fix)
+
+
+def unknown_mention(network: str, post_id: str) -> Problem:
+    """A 404 for a mention: it may be on its way."""
+    return unknown(
+        "mention",
+        f"{network}/{post_id}",
+        "If it was accepted a moment ago it may not be routed yet: ask again in a second.",
+    )

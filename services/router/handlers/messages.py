@@ -233,6 +233,7 @@ def _edit(floor: Floor, event: MentionClassified, known: KnownMention) -> None:
             "version": event.version,
             "text": event.text,
             "labels": event.labels,
+            "correction": None,  # it was of another text
             "updated_at": floor.now,
         }
     )

@@ -57,6 +57,21 @@ def upgrade() -> None:
     op.create_index("conversations_changed", "conversations", ["updated_at", "id"])
     op.create_index("conversations_of_author", "conversations", ["network", "author_id", "handle", "last_message_at"])
     op.create_table(
+        "corrections",
+        sa.Column("network", sa.Text(), nullable=False),
+        sa.Column("post_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("mention_version", sa.Integer(), nullable=False),
+        sa.Column("said", Json(), nullable=False),
+        sa.Column("labels", Json(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("corrected_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("network", "post_id", "version"),
+    )
+    op.create_index("corrections_changed", "corrections", ["corrected_at", "id"])
+    op.create_table(
         "mentions",
         sa.Column("network", sa.Text(), nullable=False),
         sa.Column("post_id", sa.Text(), nullable=False),
@@ -77,6 +92,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("reach", Json(), nullable=False),
         sa.Column("labels", Json(), nullable=False),
+        sa.Column("correction", sa.Integer(), nullable=True),
         sa.Column("posted_at", UtcDateTime(), nullable=False),
         sa.Column("received_at", UtcDateTime(), nullable=False),
         sa.Column("answered_at", UtcDateTime(), nullable=True),

@@ -9,17 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.lists import Mark
 from services.router.store.items import of_teams, page
-from services.router.store.tables import CONVERSATIONS, MENTIONS, OWN_POSTS, WORK_ITEMS
+from services.router.store.tables import CONVERSATIONS, CORRECTIONS, MENTIONS, OWN_POSTS, WORK_ITEMS
 
 Row = dict[str, Any]
 
-_MENTIONS = sa.select(
-    MENTIONS,
-    WORK_ITEMS.c.state.label("item_state"),
-    WORK_ITEMS.c.agent.label("item_agent"),
-    WORK_ITEMS.c.due_at.label("item_due_at"),
-    WORK_ITEMS.c.urgency.label("item_urgency"),
-).outerjoin_from(MENTIONS, WORK_ITEMS, WORK_ITEMS.c.id == MENTIONS.c.item_id)
+_IN_FORCE = sa.and_(
+    CORRECTIONS.c.network == MENTIONS.c.network,
+    CORRECTIONS.c.post_id == MENTIONS.c.post_id,
+    CORRECTIONS.c.version == MENTIONS.c.correction,
+)
+_MENTIONS = (
+    sa.select(
+        MENTIONS,
+        WORK_ITEMS.c.state.label("item_state"),
+        WORK_ITEMS.c.agent.label("item_agent"),
+        WORK_ITEMS.c.due_at.label("item_due_at"),
+        WORK_ITEMS.c.urgency.label("item_urgency"),
+        CORRECTIONS.c.actor.label("corrected_by"),
+        CORRECTIONS.c.corrected_at,
+    )
+    .outerjoin_from(MENTIONS, WORK_ITEMS, WORK_ITEMS.c.id == MENTIONS.c.item_id)
+    .outerjoin(CORRECTIONS, _IN_FORCE)
+)
 
 
 async def get_mention(session: AsyncSession, network: str, post_id: str, teams: Collection[str]) -> Row | None:

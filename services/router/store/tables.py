@@ -73,6 +73,7 @@ MENTIONS = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("reach", Json, nullable=False),
     sa.Column("labels", Json, nullable=False),
+    sa.Column("correction", sa.Integer),  # the version of it that the labels are from; none: they are the model's
     sa.Column("posted_at", UtcDateTime, nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("answered_at", UtcDateTime),
@@ -81,6 +82,21 @@ MENTIONS = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Index("mentions_of_conversation", "conversation_id", "posted_at"),
     sa.Index("mentions_changed", "updated_at", "post_id"),
+)
+CORRECTIONS = sa.Table(
+    "corrections",
+    metadata,
+    sa.Column("network", sa.Text, primary_key=True),
+    sa.Column("post_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("mention_version", sa.Integer, nullable=False),
+    sa.Column("said", Json, nullable=False),  # by the model
+    sa.Column("labels", Json, nullable=False),  # all, after it
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("corrected_at", UtcDateTime, nullable=False),
+    sa.Index("corrections_changed", "corrected_at", "id"),
 )
 OWN_POSTS = sa.Table(
     "own_posts",

@@ -21,15 +21,26 @@ async def test_one_text_gets_its_labels(world: World) -> None:
     assert set(labels) == {
         "id", "language", "intent", "secondary_intent", "needs_response", "urgency", "reasons", "sentiment", "topics",
         "contact_channel", "channel_sentiment", "blamed_channel", "flags", "stated_wait_minutes", "confidence",
-        "decision", "model",
+        "decision", "model", "words",
     }  # fmt: skip
     assert (labels["intent"], labels["urgency"], labels["language"]) == ("complaint", "high", "en")
-    assert labels["model"] == "baseline-1"
+    assert labels["model"] == "guichet-1"
+    assert len(labels["words"]) == 5
 
 
 async def test_a_thousand_posts_get_theirs_in_order(world: World) -> None:
     answer = await ask(world, {"posts": [{"id": str(n), "text": LATE} for n in range(1000)]})
     assert [each["id"] for each in answer.json()["items"]] == [str(n) for n in range(1000)]
+
+
+async def test_scores_and_words_are_told_where_they_are_asked_for(world: World) -> None:
+    posts = [{"id": "1", "text": LATE}]
+    [plain] = (await ask(world, {"posts": posts})).json()["items"]
+    [full] = (await ask(world, {"posts": posts, "scores": True, "explain": True})).json()["items"]
+    assert {"scores", "words"} & set(plain) == set()
+    assert plain == {name: told for name, told in full.items() if name not in ("scores", "words")}
+    assert full["scores"]["intent"]["complaint"] == pytest.approx(full["confidence"]["intent"], abs=0.001)
+    assert "words" not in (await ask(world, {"text": LATE, "explain": False})).json()
 
 
 async def test_the_language_a_caller_says_counts_for_a_short_text(world: World) -> None:
@@ -48,7 +59,7 @@ async def test_the_language_a_caller_says_counts_for_a_short_text(world: World) 
         {"posts": [{"text": "a"}]},
         {"posts": [{"id": "1", "text": "a"}], "language": "fr"},
         {"posts": [{"id": str(n), "text": "a"} for n in range(1001)]},
-        {"text": "a" * 25_001},
+        {"text": "a" * 100_001},
         {"text": 3},
         {"text": "a", "lang": "fr"},
     ],
@@ -69,7 +80,7 @@ async def test_the_labels_and_the_model_are_told(world: World) -> None:
     assert [intent["name"] for intent in labels["intents"]][:2] == ["complaint", "assistance_request"]
     assert {"en", "fr", "und"} <= set(labels["languages"])
     [model] = (await world.call("GET", "/v1/models")).json()["items"]
-    assert (model["name"], model["active"]) == ("baseline-1", True)
+    assert (model["name"], model["active"]) == ("guichet-1", True)
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/classify"), ("GET", "/v1/labels"), ("GET", "/v1/models")])

@@ -1,0 +1,1 @@
+"""Making a model file: the corpus read, the weights fitted, the confidences set right, the model judged."""
