@@ -83,7 +83,7 @@ def build(
         "name": name,
         "kind": "hashed linear, int8",
         "corpus": {"posts": judged, "sha256": corpus.sha256, "languages": _counts(corpus.posts)},
-        "corrections": {"posts": len(corrections.posts), "sha256": corrections.sha256},
+        "corrections": corrections.told(),
         "words_sha256": words_sha256,
         "code_sha256": code_hash(),
         "pace": asdict(pace),

@@ -28,6 +28,12 @@ class Corrections:
     posts: Sequence[Post]
     left_out: Sequence[str] = ()
     sha256: str = ""
+    x_because: str = ""  # why posts of networks that forbid training were learnt from, where they were
+
+    def told(self) -> dict[str, Any]:
+        """What a model says of them."""
+        told = {"posts": len(self.posts), "sha256": self.sha256}
+        return told | {"x_because": self.x_because} if self.x_because else told
 
 
 NO_CORRECTIONS = Corrections(())
@@ -56,7 +62,8 @@ def read_corrections(path: Path, *, x_because: str = "") -> Corrections:
         left_out.append(f"{forbidden} left out: their network forbids training (--x-because REASON to learn from them)")
     if not posts:
         raise Unfit(f"{path} holds nothing to learn from; " + (left_out[0] if left_out else "it is empty"))
-    return Corrections(posts, left_out, hashlib.sha256(content).hexdigest())
+    learnt_from_x = any(one["network"] in FORBIDDEN for one in allowed)
+    return Corrections(posts, left_out, hashlib.sha256(content).hexdigest(), x_because if learnt_from_x else "")
 
 
 def _correction(line: bytes, where: str) -> Mapping[str, Any]:

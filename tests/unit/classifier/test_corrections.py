@@ -42,7 +42,11 @@ def test_posts_of_a_network_that_forbids_training_are_left_out_unless_somebody_s
     refused = read_corrections(path)
     assert {post.id for post in refused.posts} == {"crm:1"}
     assert refused.left_out == ["1 left out: their network forbids training (--x-because REASON to learn from them)"]
-    assert {post.id for post in read_corrections(path, x_because="our own research licence").posts} == {"crm:1", "x:9"}
+    assert "x_because" not in refused.told()
+
+    allowed = read_corrections(path, x_because="our own research licence")
+    assert {post.id for post in allowed.posts} == {"crm:1", "x:9"}
+    assert allowed.told()["x_because"] == "our own research licence"
 
 
 def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
