@@ -86,7 +86,7 @@ def load(path: Path) -> Model:
     except FileNotFoundError as error:
         raise UnusableModel(f"no model at {path}: name one with CLASSIFIER_MODEL, or leave it unset") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UnusableModel(f"{path} is not a model of Guichet ({error})") from error
+        raise UnusableModel(f"{path} is not a model of Guichet: name a file that `guichet train` wrote") from error
     if (right := _checksum(told, arrays)) != written:
         raise UnusableModel(
             f"{path} is damaged or was changed: its checksum is {right[:12]}... where it says {written[:12]}..."
