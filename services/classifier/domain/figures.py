@@ -20,10 +20,10 @@ from services.classifier.domain.model import SCRIPTS, Read
 SECOND_FROM = 0.22  # of the second intent's probability
 DIGITS = 4  # of a probability that is told
 
-_COLUMN = {label: FIRST_SINGLE + number for number, label in enumerate(SINGLES)}
-_CRITICAL = [_COLUMN[reason] for reason in CRITICAL]
-_PRESSING = [_COLUMN[reason] for reason in PRESSING]
-_TOPICS = [_COLUMN[topic] for topic in TOPICS]
+COLUMN = {label: FIRST_SINGLE + number for number, label in enumerate(SINGLES)}
+_CRITICAL = [COLUMN[reason] for reason in CRITICAL]
+_PRESSING = [COLUMN[reason] for reason in PRESSING]
+_TOPICS = [COLUMN[topic] for topic in TOPICS]
 _INTENTS = slice(HEADS["intent"].start, HEADS["intent"].stop)
 _BASE = np.array([[BASE_URGENCY[intent] == level for level in URGENCIES] for intent in INTENTS], np.float64)
 

@@ -15,13 +15,13 @@ _UNLESS = " unless"  # no name of a table holds a space
 class Rules:
     """A table, ready for use.
 
-    `reasons(found)` takes the mask `phrases.find` gave with `phrases`, and tells the names that hold: first the
+    `names(found)` takes the mask `phrases.find` gave with `phrases`, and tells the names that hold: first the
     reasons in the order of `heads.REASONS`, then the flags in that of `heads.FLAGS`, then the topics.
     It remembers masks it has seen.
     """
 
     phrases: Phrases
-    reasons: Callable[[int], tuple[str, ...]]
+    names: Callable[[int], tuple[str, ...]]
 
 
 def rules(table: Mapping[str, Any]) -> Rules:
@@ -49,11 +49,11 @@ def rules(table: Mapping[str, Any]) -> Rules:
         groups[name] = [phrase for language in SUPPORTED for phrase in rule[language]]
         groups[name + _UNLESS] = [phrase for language in SUPPORTED for phrase in rule.get(f"unless_{language}", ())]
     negatable = [name for name in order if wanted[name].get("negatable", False)]
-    names = list(groups)
-    bits = [(name, 1 << names.index(name), 1 << names.index(name + _UNLESS)) for name in order]
+    order_of = list(groups)
+    bits = [(name, 1 << order_of.index(name), 1 << order_of.index(name + _UNLESS)) for name in order]
 
     @lru_cache(maxsize=4096)
-    def reasons(found: int) -> tuple[str, ...]:
+    def names(found: int) -> tuple[str, ...]:
         return tuple(name for name, said, unless in bits if found & said and not found & unless)
 
-    return Rules(phrases(groups, negatable, table.get("words", {}).get("negators", ())), reasons)
+    return Rules(phrases(groups, negatable, table.get("words", {}).get("negators", ())), names)

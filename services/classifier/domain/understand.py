@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
 from libs.common.events import Labels, Reach, Sentiment, Urgency
 from services.classifier.domain.durations import stated_wait, time_left
-from services.classifier.domain.figures import Figures, figures
+from services.classifier.domain.figures import COLUMN, Figures, figures
 from services.classifier.domain.heads import (
     CHANNELS,
     CRITICAL,
@@ -21,7 +21,6 @@ from services.classifier.domain.heads import (
     PRESSING,
     REASONS,
     SENTIMENTS,
-    SINGLES,
     SUPPORTED,
     TOPICS,
     UNKNOWN,
@@ -44,8 +43,7 @@ PRIVATE = 0.6  # p(needs_response), at least, of a private message: it is writte
 _INTENT, _SENTIMENT = HEADS["intent"].start, HEADS["sentiment"].start
 _CHANNEL, _CHANNEL_SENTIMENT = HEADS["contact_channel"].start, HEADS["channel_sentiment"].start
 _REASON = HEADS["reasons"].start
-_PLACE = {label: FIRST_SINGLE + number for number, label in enumerate(SINGLES)}
-_NEEDS, _PRIVATE_ASKED, _QUESTION = _PLACE["needs_response"], _PLACE["asks_private_contact"], _PLACE["is_question"]
+_NEEDS, _PRIVATE_ASKED, _QUESTION = COLUMN["needs_response"], COLUMN["asks_private_contact"], COLUMN["is_question"]
 _REASONS, _TOPICS = frozenset(REASONS), frozenset(TOPICS)
 # where a duration, a number or an address may stand: most texts are spared the search
 _CLUE = re.compile(r"(?<![@\w])\d| hour|heure|(?<=\w)@")
@@ -113,7 +111,7 @@ class Understanding:
         language, language_sure = language_of(row[: len(LANGUAGES)], figures.words, figures.script, asked.language)
         intent, intent_sure = INTENTS[intent_at], row[_INTENT + intent_at]
         holds = figures.holds
-        told = self._rules.reasons(figures.phrases)
+        told = self._rules.names(figures.phrases)
         wait = left = None
         personal = False
         if clues := _CLUE.search(text):
@@ -175,7 +173,7 @@ class Understanding:
         for number, reason in enumerate(LEARNT_REASONS):
             if holds >> (_REASON - FIRST_SINGLE + number) & 1 and not (courteous and row[_REASON + number] < 0.5):
                 reasons.add(reason)
-        if holds >> (_PLACE["wait_loop"] - FIRST_SINGLE) & 1 and not courteous:
+        if holds >> (COLUMN["wait_loop"] - FIRST_SINGLE) & 1 and not courteous:
             reasons.add("wait_loop")
         if left is not None and left <= DEADLINE_WITHIN and not courteous:
             reasons.add("deadline")
@@ -187,10 +185,10 @@ class Understanding:
 
 
 def _viral(asked: Asked, row: list[float]) -> Viral | None:
-    if asked.reach is _NO_REACH or asked.reach == _NO_REACH:
+    if asked.reach == _NO_REACH:
         return None
-    posted = asked.posted_at or datetime.now(UTC)
-    return viral_risk(asked.reach, row[_SENTIMENT], (asked.read_at or posted) - posted)
+    age = asked.read_at - asked.posted_at if asked.posted_at and asked.read_at else timedelta(0)
+    return viral_risk(asked.reach, row[_SENTIMENT], age)
 
 
 def _parts(viral: Viral) -> dict[str, float]:
@@ -213,7 +211,7 @@ def _topics(holds: int, told: tuple[str, ...], waits: bool, spam: bool) -> tuple
 def _topics_sure(figures: Figures, topics: tuple[str, ...]) -> float:
     """How sure the least sure topic is; where there is none, that there is none."""
     if topics:
-        return min(max(figures.row[_PLACE[topic]], 0.5) for topic in topics)
+        return min(max(figures.row[COLUMN[topic]], 0.5) for topic in topics)
     return figures.no_topic
 
 

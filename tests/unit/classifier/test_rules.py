@@ -24,7 +24,7 @@ EXAMPLES = [(name, each) for name, rule in (TABLE["reason"] | TOPIC).items() for
 def fired(text: str) -> tuple[str, ...]:
     hashes = np.array(tokens(text), np.int64)
     table = RULES.phrases
-    return RULES.reasons(int(find(len(hashes), hashes, table.keys, table.values, table.negatable)))
+    return RULES.names(int(find(len(hashes), hashes, table.keys, table.values, table.negatable)))
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{n}: {e['text']}" for n, e in EXAMPLES])
@@ -69,7 +69,7 @@ def test_a_negator_before_silences_only_where_the_rule_says_so() -> None:
         made = rules(table(negatable=negatable))
         hashes = np.array(tokens(text), np.int64)
         bits = find(len(hashes), hashes, made.phrases.keys, made.phrases.values, made.phrases.negatable)
-        return made.reasons(int(bits))
+        return made.names(int(bits))
 
     assert says(True, "no gas leak") == ()
     assert says(True, "pas de fuite de gaz") == ()
