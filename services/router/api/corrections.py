@@ -14,8 +14,8 @@ from libs.common.db import Database
 from libs.common.lists import PAGE, Limit, Mark, Page, cut, decode_cursor
 from libs.common.problems import Problem
 from services.router.api.mentions import Cursor, UpdatedAfter
+from services.router.domain.labels import ANY_OF, LANGUAGE, ONE_OF, shown
 from services.router.handlers.corrections import correct_mention
-from services.router.labels import ANY_OF, LANGUAGE, ONE_OF, shown
 from services.router.store import corrections as store
 from services.router.store.corrections import Correction
 

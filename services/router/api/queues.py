@@ -10,7 +10,7 @@ from libs.common import db
 from libs.common.auth import Caller, needs
 from libs.common.db import Database
 from libs.common.problems import Problem
-from services.router.domain import DEFAULT_QUEUE, OPEN_STATES
+from services.router.domain.routing import DEFAULT_QUEUE, OPEN_STATES
 from services.router.handlers.desk import unknown
 from services.router.handlers.snapshot import Snapshot
 from services.router.store import queues as store

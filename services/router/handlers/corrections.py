@@ -10,9 +10,9 @@ from libs.common.events import ClassificationCorrected, derived_id
 from libs.common.outbox import emit
 from libs.common.problems import Problem
 from libs.common.trace import traceparent
+from services.router.domain.labels import Corrected, Unchanged, Wrong, correct
 from services.router.handlers.desk import unknown_mention
 from services.router.ids import typed_id
-from services.router.labels import Corrected, Unchanged, Wrong, correct
 from services.router.store import corrections as store
 from services.router.store.corrections import Correctable, Correction
 

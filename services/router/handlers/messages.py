@@ -18,7 +18,7 @@ from libs.common.events import (
     derived_id,
 )
 from libs.common.outbox import emit
-from services.router.domain import (
+from services.router.domain.routing import (
     Answered,
     Conversation,
     Joined,

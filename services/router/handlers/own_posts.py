@@ -8,7 +8,7 @@ from libs.common.events import (
     WorkItemCompleted,
     derived_id,
 )
-from services.router.domain import Conversation, OwnPost, answered_by
+from services.router.domain.routing import Conversation, OwnPost, answered_by
 from services.router.store.floor import Floor, KnownAnswer, KnownMention
 
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from libs.common import db
 from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
-from services.router.domain import OPEN_STATES, URGENCIES
+from services.router.domain.routing import OPEN_STATES, URGENCIES
 from services.router.store.queues import QueueFigures, availability, figures
 
 log = structlog.get_logger()

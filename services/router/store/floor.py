@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, bulk_append, bulk_insert, bulk_update, matching, v
 from libs.common.errors import Raced
-from services.router.domain import JOINS_WITHIN, OPEN_STATES, RANK, Conversation, Item
+from services.router.domain.routing import JOINS_WITHIN, OPEN_STATES, RANK, Conversation, Item
 from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, MENTIONS, OWN_POSTS, WORK_ITEMS
 
 PostKey = tuple[str, str]  # network, post id

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import ask_and_read_clock
-from services.router.domain import OPEN_STATES, URGENCIES, Queue
+from services.router.domain.routing import OPEN_STATES, URGENCIES, Queue
 from services.router.store.tables import AGENTS, QUEUES, WORK_ITEMS
 
 

@@ -20,7 +20,7 @@ from libs.common.web import web_app
 from services.classifier.domain import heads
 from services.classifier.training.corrections import read_corrections
 from services.router.api import corrections as api
-from services.router.labels import ANY_OF
+from services.router.domain.labels import ANY_OF
 from tests.integration.router.conftest import World
 from tests.integration.router.messages import MINUTE, NOON, deleted, mention
 

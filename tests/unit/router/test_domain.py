@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from services.router.domain import (
+from services.router.domain.routing import (
     Answered,
     Conversation,
     Item,

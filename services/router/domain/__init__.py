@@ -1,0 +1,1 @@
+"""Decisions: values in, values out, the clock an argument. Pure."""
