@@ -18,6 +18,7 @@ from libs.common.migrate import migrate
 from services.router.app import MIGRATIONS
 from services.router.handlers.taking import Ask, Takers
 from services.router.store import agents
+from services.router.store.setup import Setups
 
 ITEMS = 100_000
 AGENTS = 10
@@ -43,19 +44,28 @@ with head as (select id from floor.q where queue = $1 and status = 'open' order 
 update floor.q set status = 'claimed', agent_id = $2, claimed_at = now() from head where q.id = head.id returning q.id
 """
 _FILL_CONVERSATIONS = f"""
-insert into router.conversations
+insert into router.conversations(id, network, author_id, author_username, handle, team, key, thread_id, language,
+  state, opened_at, last_message_at, last_customer_at, version, updated_at)
   select 'cnv_' || lpad(g::text, 22, '0'), 'x', 'a' || g, 'person' || g, 'skylark', 'main', 'key' || lpad(g::text, 17, '0'),
     'p' || g, 'en', 'open', now(), now(), now(), 1, now()
   from generate_series(1, {ITEMS}) g
 """  # noqa: E501
 _FILL_ITEMS = f"""
-truncate router.work_items, router.work_item_changes, router.outbox;
+truncate router.work_items, router.work_item_changes, router.picks, router.outbox;
 update router.agents set used = 0;
-insert into router.work_items
-  select 'itm_' || lpad(g::text, 22, '0'), 'cnv_' || lpad(g::text, 22, '0'), (array{list(QUEUES)})[1 + g % 4], 'main',
-    'pending', (array['critical', 'high', 'normal', 'low', 'none'])[1 + g % 5], g % 5,
-    now() - (g % 3600) * interval '1 s', now() + interval '1 h', '', null, 'p' || g, '', 1, now()
-  from generate_series(1, {ITEMS}) g
+insert into router.work_items(id, conversation_id, queue, team, line, state, urgency, rank, enqueued_at, due_at,
+  sort_at, agent, opened_by, reason, version, updated_at, routing)
+  select 'itm_' || lpad(g::text, 22, '0'), 'cnv_' || lpad(g::text, 22, '0'), q, 'main', q || ' main', 'pending',
+    (array['critical', 'high', 'normal', 'low', 'none'])[1 + g % 5], 1 + 2 * (g % 5), at, at + interval '2 h',
+    at + interval '2 h', '', 'p' || g, '', 1, now(), '{{"target_seconds":5400,"language":"en","network":"x"}}'
+  from generate_series(1, {ITEMS}) g, lateral (select (array{list(QUEUES)})[1 + g % 4] as q,
+    now() - (g % 3600) * interval '1 s' as at) made
+"""
+_SET_UP = f"""
+insert into router.setup(kind, slug, version, team, body, updated_at)
+  select 'queues', q, 1, 'main', '{{"team":"main"}}', now() from unnest(array{list(QUEUES)}) q;
+insert into router.lines(line, queue) select q || ' main', q from unnest(array{list(QUEUES)}) q;
+update router.setup_revision set revision = revision + 1
 """
 
 Take = Callable[[int], Awaitable[object]]
@@ -127,6 +137,7 @@ async def _measure(
     try:
         await connection.execute(_FLOOR)
         await connection.execute(_FILL_CONVERSATIONS)
+        await connection.execute(_SET_UP)
         async with database.begin() as session:
             await _add_agents(session)
 
@@ -166,9 +177,12 @@ async def _add_agents(session: AsyncSession) -> None:
     now = datetime.now(UTC)
     for number in range(AGENTS):
         agent = await agents.put_agent(
-            session, None, f"agent-{number}", name="", team="main", skills=[], capacity=ITEMS, now=now
+            session, None, f"agent-{number}", {"name": "", "team": "main", "skills": {}, "capacity": ITEMS},
+            actor="bench", now=now,
+        )  # fmt: skip
+        await agents.set_presence(
+            session, agent, "available", reason="declared", actor="bench", now=now, relieve_at=None
         )
-        await agents.set_presence(session, agent, "available", now)
 
 
 async def _taking(
@@ -183,12 +197,12 @@ async def _taking(
     await connection.execute(_FILL_ITEMS)
     await connection.execute("analyze router.work_items; analyze router.conversations")
 
-    takers = Takers(database)
+    takers = Takers(database, Setups())
 
     async def take(number: int) -> object:
         mine = tuple(queues[number % len(queues)])
-        item = await takers.take(Ask(f"agent-{number}", mine, frozenset({"main"}), "bench"))
-        return None if item is None else item.id
+        work = await takers.take(Ask(f"agent-{number}", mine, frozenset({"main"}), "bench"))
+        return None if work is None else work.item.id
 
     turn = await _claims(take, seconds, cpu, profile)
     kept = await connection.fetchval("select count(*) from router.work_items where state = 'assigned'")

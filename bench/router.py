@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 import uvloop
+from prometheus_client import CollectorRegistry, Counter
 
 from bench.measure import Clock, Turn, cut, interleaved, own_cpu, profiled, quiet_gc, timed
 from bench.options import Options
@@ -19,12 +20,14 @@ from libs.common.db import Database, connect
 from libs.common.events import MentionClassified
 from libs.common.migrate import migrate
 from services.router.app import MIGRATIONS
-from services.router.handlers.messages import on_messages
+from services.router.handlers.messages import Messages
+from services.router.store.lines import Lines
+from services.router.store.setup import Setups
 
 QUESTION = "routing with its whole transaction, in batches of 500, all by authors nobody knows yet"
 GOAL = 0.60
 FASTEST_EXPECTED = 60_000  # mentions a second: so many are made before each turn
-TABLES = ("mentions", "conversations", "work_items", "work_item_changes", "own_posts", "outbox")
+TABLES = ("mentions", "conversations", "work_items", "work_item_changes", "own_posts", "clocks", "outbox")
 
 
 class _Floor(Protocol):
@@ -39,6 +42,8 @@ class _RouterSide:
 
     def __init__(self, database: Database, posts: Posts) -> None:
         self._database, self._posts = database, posts
+        stopped = Counter("sla_clocks_total", "", ("kind", "policy", "outcome"), registry=CollectorRegistry())
+        self._messages = Messages(Setups(), Lines(), stopped)
 
     async def ready(self, count: int) -> list[Sequence[MentionClassified]]:
         """Empty tables, and mentions for them."""
@@ -54,7 +59,7 @@ class _RouterSide:
         """One batch, as the worker does it."""
         async with self._database.begin() as session:
             session.info["partitions"] = {event.key: n % PARTITIONS for n, event in enumerate(batch)}
-            await on_messages(batch, session)
+            await self._messages.on_messages(batch, session)
 
 
 class _FloorSide:

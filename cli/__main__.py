@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli import bench, dlq, keys
+from cli import bench, dlq, keys, simulate_command
 from cli.options import BusAddress, Data, DatabaseAddress, Host, Model, PortBase, err, out
 from cli.trouble import Trouble
 
@@ -222,6 +222,30 @@ def evaluate(
     from cli import evaluate as room
 
     room.evaluate(file, text, mapping, model, as_json, limit, out)
+
+
+app.command()(simulate_command.simulate)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="The set-up, as TOML; config/ has two examples.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take out what is there and not in FILE, in the sections that FILE has.")
+    ] = False,
+    to: Annotated[str, typer.Option("--to", help="The address; else the house of the data folder.")] = "",
+    data: Data = Path("data"),
+) -> None:
+    """Bring queues, policies, hours, teams, agents and handles to where a file says.
+
+    It says what it changes. Applied again, it changes nothing.
+    """
+    from cli import apply as room
+    from cli.house import find
+    from cli.loop import run
+
+    raise typer.Exit(run(room.apply(file, find(data, to), out, err, dry_run=dry_run, prune=prune)))
 
 
 @app.command()

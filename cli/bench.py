@@ -132,6 +132,12 @@ def router(
     _measure("router", as_json=as_json, seconds=seconds, quick=quick, database=database, seed=seed, profile=profile)
 
 
+@app.command()
+def waits(as_json: AsJson = False, quick: Quick = False, seed: Seed = 1) -> None:
+    """The expected wait against what really happened, on simulated days."""
+    _measure("waits", as_json=as_json, quick=quick, seed=seed)
+
+
 @app.command(name="all")
 def all_of_them(quick: Quick = False, bus: Bus = None, database: Db = None, seed: Seed = 1) -> None:
     """Everything, one after the other, and docs/benchmarks.md written anew."""

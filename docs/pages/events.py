@@ -17,7 +17,7 @@ SAMPLES = Path(__file__).parents[2] / "tests" / "contract" / "events"
 _TOP = """\
 # Events
 
-Everything that the services tell each other, from `libs/common/events.py`. Facts in the past tense, one class per
+Everything that the services tell each other, from `libs/common/events/`. Facts in the past tense, one class per
 version. A field may be added, with a default; anything else is a new version of the type, told beside the old one.
 Readers pass over fields and types they do not know. The same as AsyncAPI: [asyncapi.json](asyncapi.json).
 

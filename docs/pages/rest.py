@@ -15,10 +15,12 @@ from libs.common.web import KIB
 from services.classifier.api import CLASSIFY_BYTES
 from services.ingest.api.mentions import MENTIONS_BYTES
 from services.responder.api import REPLY_BODY_BYTES
+from services.router.api.setup import WHOLE_BYTES
 
 _LARGER = (
     f"`/v1/mentions` {MENTIONS_BYTES // KIB} KiB, `/v1/classify` {CLASSIFY_BYTES // KIB} KiB, "
-    f"`/v1/replies` {REPLY_BODY_BYTES // KIB} KiB"
+    f"`/v1/replies` {REPLY_BODY_BYTES // KIB} KiB, `/v1/setup` and\n"
+    f"  `/v1/simulations` {WHOLE_BYTES // KIB} KiB"
 )
 _TOP = f"""\
 # REST

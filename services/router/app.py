@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from libs.common import dead_letters
 from libs.common.auth import Keyring
@@ -10,19 +10,42 @@ from libs.common.bus import Bus
 from libs.common.connect import Gate, LogWatch
 from libs.common.db import connect
 from libs.common.events import CLASSIFIED, REPLIES
+from libs.common.keys import list_keys
 from libs.common.metrics import Metrics
 from libs.common.outbox import Relay
 from libs.common.process import Service
 from libs.common.web import web_app
 from libs.common.worker import Worker
-from services.router.api import agents, corrections, mentions, queues, work_items
-from services.router.handlers.messages import on_messages
+from services.router.api import (
+    agents,
+    business_hours,
+    corrections,
+    mentions,
+    people,
+    queues,
+    reservations,
+    setup,
+    simulations,
+    work_items,
+)
+from services.router.handlers.desk import Desk
+from services.router.handlers.dispatching import Dispatcher
+from services.router.handlers.messages import Messages
+from services.router.handlers.offers import Offers
+from services.router.handlers.presence import Presences
+from services.router.handlers.recomputing import recompute
+from services.router.handlers.setup import SettingUp
+from services.router.handlers.simulations import Rehearsals
 from services.router.handlers.snapshot import Snapshot
 from services.router.handlers.taking import Takers
+from services.router.handlers.timers import Timers
 from services.router.settings import RouterSettings
+from services.router.store.lines import Lines
+from services.router.store.setup import Setups
 
 HEARS = (CLASSIFIED, REPLIES)
 MIGRATIONS = Path(__file__).parent / "migrations"
+_CLOCK_LABELS = ("kind", "policy", "outcome")
 
 
 def build(settings: RouterSettings, bus: Bus) -> Service:
@@ -30,25 +53,38 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
     metrics = Metrics(CollectorRegistry(), "router")
     database = connect(settings.database, "router", pool_size=settings.pool_size, partitions=settings.partitions)
     gate = Gate(settings.database, "router", MIGRATIONS)
-    worker = Worker(bus, "router", metrics, database=database, writing=dict.fromkeys(HEARS, on_messages))
+    keyring = Keyring(settings.keys)
+    setups = Setups()
+    clocks = Counter("sla_clocks_total", "Clocks by how they ended", _CLOCK_LABELS, registry=metrics.registry)
+    messages = Messages(setups, Lines(), clocks)
+    worker = Worker(bus, "router", metrics, database=database, writing=dict.fromkeys(HEARS, messages.on_messages))
     log_watch = LogWatch(bus)
     relay = Relay(database, bus, "router", metrics)
-    snapshot = Snapshot(database, metrics.registry)
+    snapshot = Snapshot(database, setups, metrics.registry)
+    timers = Timers(database, setups, clocks)
+    dispatcher = Dispatcher(database, setups)
     app = web_app(
         "router",
         [
-            queues.routes(database, snapshot),
-            agents.routes(database),
-            work_items.routes(database, Takers(database)),
+            queues.routes(snapshot),
+            agents.routes(database, setups, Presences(setups)),
+            work_items.routes(database, Takers(database, setups), Desk(setups), setups),
+            reservations.routes(database, Offers(setups)),
+            *setup.routes(database, SettingUp(database, recompute, (snapshot.forget,))),
+            business_hours.routes(database),
+            simulations.routes(Rehearsals(database, setups)),
+            people.routes(keyring, lambda: list_keys(settings.keys)),
             mentions.routes(database),
             corrections.routes(database),
             dead_letters.routes("router", bus, metrics, HEARS),
         ],
         metrics=metrics,
-        keyring=Keyring(settings.keys),
+        keyring=keyring,
+        body_limits={"/v1/setup": setup.WHOLE_BYTES, "/v1/simulations": setup.WHOLE_BYTES},
         ready=[gate.ready, log_watch.ready, worker.ready, relay.ready],
         alive=[worker.alive],
         commit=settings.commit,
     )
-    tasks = [gate.watch, log_watch.watch, *(gate.before(task) for task in (worker.run, relay.run, snapshot.run))]
+    running = (worker.run, relay.run, snapshot.run, timers.run, dispatcher.run)
+    tasks = [gate.watch, log_watch.watch, *(gate.before(task) for task in running)]
     return Service("router", app, tasks, settings.host, settings.port, database.close)

@@ -62,6 +62,8 @@ class Database:
             yield session
             if before := session.info.get("before_commit"):
                 await before(session)
+        for done in session.info.get("committed", ()):
+            done()
         if session.info.get("told"):
             for wake in self.after_commit:
                 wake()
@@ -209,6 +211,11 @@ async def now(session: AsyncSession) -> datetime:
             return _it_is(session, datetime.now(UTC))  # one machine: its clock is the database's
         known = _it_is(session, (await session.execute(sa.select(_CLOCK))).scalar_one())
     return known
+
+
+def once_committed(session: AsyncSession, done: Callable[[], None]) -> None:
+    """Call this when, and only if, the transaction has committed: a count of what is now a fact."""
+    session.info.setdefault("committed", []).append(done)
 
 
 async def ask_and_read_clock(

@@ -11,11 +11,16 @@ from libs.common.db import Database
 from libs.common.lists import PAGE, Limit, Page, cut, decode_cursor
 from libs.common.trace import traceparent
 from services.router.api.mentions import ConversationOut, Cursor, MentionOut, UpdatedAfter, mention_out
+from services.router.api.procedures import ProcedureOut, procedures_of
 from services.router.api.queues import Slug
-from services.router.handlers import desk
+from services.router.domain.eligibility import parse_line
+from services.router.domain.words import Urgency
+from services.router.handlers import explaining
+from services.router.handlers.desk import Desk, unknown
 from services.router.handlers.taking import Ask, Takers
 from services.router.store import conversations, items
 from services.router.store.items import WorkItem
+from services.router.store.setup import Setups
 
 
 class ItemOut(BaseModel):
@@ -34,6 +39,18 @@ class ItemOut(BaseModel):
     reason: str | None
     version: int
     updated_at: datetime
+    reasons: list[str]
+    late: bool
+    rank: int
+    weight: int
+    followup: bool
+    step: int
+    requires: dict[str, int]
+    policy: str | None
+    rule: str | None
+    sla: str | None
+    declined_by: list[str]
+    incident: str | None
 
 
 class Change(BaseModel):
@@ -45,12 +62,14 @@ class Change(BaseModel):
     actor: str
     agent: str | None
     at: datetime
+    why: Any = None
 
 
 class ItemWithHistory(ItemOut):
     """An item and every change of it, oldest first."""
 
     history: list[Change]
+    procedures: list[ProcedureOut]
 
 
 class Taken(BaseModel):
@@ -59,6 +78,7 @@ class Taken(BaseModel):
     item: ItemOut
     conversation: ConversationOut
     mention: MentionOut | None
+    procedures: list[ProcedureOut]
 
 
 class TakeNext(BaseModel):
@@ -94,10 +114,56 @@ class CompleteIn(BaseModel):
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "done"
 
 
+class EscalateIn(BaseModel):
+    """Why the supervisors are asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field("", max_length=2000)
+
+
+class TransferIn(BaseModel):
+    """Where it goes, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queue: Slug
+    note: str = Field("", max_length=2000)
+
+
+class UrgencyIn(BaseModel):
+    """How urgent a person says it is, and why they say so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    urgency: Urgency
+    note: str = Field(min_length=1, max_length=2000)
+
+
+class NotNow(BaseModel):
+    """An agent who did not get it, or could not now, and why."""
+
+    agent: str
+    why: str
+
+
+class Explained(BaseModel):
+    """Why an item is where it is: what decided, what happened, and who could have it at this moment."""
+
+    item: ItemOut
+    now: datetime
+    in_words: str
+    candidates: list[str]
+    others: list[NotNow]
+    ahead: int
+    history: list[Change]
+
+
+_ESCALATED = EscalateIn(note="")
 _RELEASED, _DONE = ReleaseIn(), CompleteIn()  # who says no more than that
 
 
-def routes(database: Database, takers: Takers) -> APIRouter:
+def routes(database: Database, takers: Takers, desk: Desk, setups: Setups) -> APIRouter:
     """The work items' routes."""
     router = APIRouter(prefix="/v1/work-items", tags=["work items"])
     reads, writes = needs("work-items:read"), needs("work-items:write")
@@ -108,7 +174,7 @@ def routes(database: Database, takers: Takers) -> APIRouter:
 
         ask = Ask(body.agent, tuple(body.queues), caller.teams, caller.key_id, traceparent())
         item = await takers.take(ask)
-        return Response(status_code=204) if item is None else await _taken(database, item, caller)
+        return Response(status_code=204) if item is None else await _taken(database, setups, item, caller)
 
     @router.post("/{item_id}/claim")
     async def claim(item_id: str, body: ClaimIn, caller: Annotated[Caller, writes]) -> Taken:
@@ -116,12 +182,12 @@ def routes(database: Database, takers: Takers) -> APIRouter:
         item = await database.write(
             lambda session: desk.claim(session, item_id, body.agent, caller.teams, caller.key_id)
         )
-        return await _taken(database, item, caller)
+        return await _taken(database, setups, item, caller)
 
     @router.post("/{item_id}/release")
     async def release(item_id: str, caller: Annotated[Caller, writes], body: ReleaseIn = _RELEASED) -> ItemOut:
         """Back into its queue with its original age."""
-        return _out(
+        return item_out(
             await database.write(
                 lambda session: desk.release(session, item_id, caller.teams, caller.key_id, body.reason)
             )
@@ -130,10 +196,52 @@ def routes(database: Database, takers: Takers) -> APIRouter:
     @router.post("/{item_id}/complete")
     async def complete(item_id: str, caller: Annotated[Caller, writes], body: CompleteIn = _DONE) -> ItemOut:
         """Done without an answer of ours (a reply that went out completes it by itself)."""
-        return _out(
+        return item_out(
             await database.write(
                 lambda session: desk.complete(session, item_id, caller.teams, caller.key_id, body.reason)
             )
+        )
+
+    @router.post("/{item_id}/escalate")
+    async def escalate(item_id: str, caller: Annotated[Caller, writes], body: EscalateIn = _ESCALATED) -> ItemOut:
+        """To the supervisors of its queue, with its age."""
+        return item_out(
+            await database.write(
+                lambda session: desk.escalate(session, item_id, caller.teams, caller.key_id, body.note)
+            )
+        )
+
+    @router.post("/{item_id}/transfer")
+    async def transfer(item_id: str, body: TransferIn, caller: Annotated[Caller, writes]) -> ItemOut:
+        """Into another queue, with its age."""
+        return item_out(
+            await database.write(
+                lambda session: desk.transfer(session, item_id, body.queue, caller.teams, caller.key_id, body.note)
+            )
+        )
+
+    @router.post("/{item_id}/urgency")
+    async def set_urgency(item_id: str, body: UrgencyIn, caller: Annotated[Caller, writes]) -> ItemOut:
+        """Raise or lower it, with a reason; its deadline follows."""
+        return item_out(
+            await database.write(
+                lambda session: desk.set_urgency(session, item_id, body.urgency, caller.teams, caller.key_id, body.note)
+            )
+        )
+
+    @router.get("/{item_id}/explain")
+    async def explain(item_id: str, caller: Annotated[Caller, reads]) -> Explained:
+        """Why it is where it is, who could have it now, and why each other agent could not."""
+        async with database.read() as session:
+            found = await explaining.explain(session, setups, item_id, caller.teams)
+        return Explained(
+            item=item_out(found.work),
+            now=found.now,
+            in_words=found.in_words,
+            candidates=found.candidates,
+            others=[NotNow(agent=agent, why=why) for agent, why in found.others],
+            ahead=found.ahead,
+            history=[_change(change) for change in found.history],
         )
 
     @router.get("")
@@ -152,8 +260,8 @@ def routes(database: Database, takers: Takers) -> APIRouter:
                 session, caller.teams, queue=queue, state=state, agent=agent, updated_after=updated_after,
                 after=decode_cursor(cursor), limit=limit,
             )  # fmt: skip
-        page, next_cursor = cut(rows, limit, lambda item: (item.updated_at, item.id))
-        return Page(items=[_out(item) for item in page], next_cursor=next_cursor)
+        page, next_cursor = cut(rows, limit, lambda work: (work.updated_at, work.item.id))
+        return Page(items=[item_out(item) for item in page], next_cursor=next_cursor)
 
     @router.get("/{item_id}")
     async def get_item(item_id: str, caller: Annotated[Caller, reads]) -> ItemWithHistory:
@@ -161,27 +269,41 @@ def routes(database: Database, takers: Takers) -> APIRouter:
         async with database.read() as session:
             item = await items.get_item(session, item_id, caller.teams)
             if item is None:
-                raise desk.unknown("work item", item_id, "GET /v1/work-items lists them.")
+                raise unknown("work item", item_id, "GET /v1/work-items lists them.")
             changes = await items.history(session, item_id)
-        told = [Change(**{**change, "agent": change["agent"] or None}) for change in changes]
-        return ItemWithHistory(**_out(item).model_dump(), history=told)
+            conversation = await conversations.get_conversation(session, item.item.conversation_id, {"*"})
+            setup = await setups.current(session)
+        assert conversation is not None  # an item never outlives its conversation
+        return ItemWithHistory(
+            **item_out(item).model_dump(),
+            history=[_change(change) for change in changes],
+            procedures=procedures_of(item.item, conversation["author_id"], setup),
+        )
 
     return router
 
 
-async def _taken(database: Database, item: WorkItem, caller: Caller) -> Taken:
+async def _taken(database: Database, setups: Setups, work: WorkItem, caller: Caller) -> Taken:
     async with database.read() as session:
-        conversation = await conversations.get_conversation(session, item.conversation_id, caller.teams)
+        setup = await setups.current(session)
+        conversation = await conversations.get_conversation(session, work.item.conversation_id, caller.teams)
         assert conversation is not None  # an item never outlives its conversation
-        mention = await conversations.get_mention(session, conversation["network"], item.opened_by, caller.teams)
+        mention = await conversations.get_mention(session, conversation["network"], work.item.opened_by, caller.teams)
     return Taken(
-        item=_out(item),
+        item=item_out(work),
         conversation=ConversationOut(**conversation),
         mention=mention_out(mention) if mention else None,
+        procedures=procedures_of(work.item, conversation["author_id"], setup),
     )
 
 
-def _out(item: WorkItem) -> ItemOut:
+def _change(row: dict[str, Any]) -> Change:
+    return Change(**{**row, "agent": row["agent"] or None})
+
+
+def item_out(work: WorkItem) -> ItemOut:
+    """A work item as REST shows it."""
+    item, routing = work.item, work.item.routing
     return ItemOut(
         id=item.id,
         conversation_id=item.conversation_id,
@@ -193,7 +315,19 @@ def _out(item: WorkItem) -> ItemOut:
         due_at=item.due_at,
         agent=item.agent or None,
         assigned_at=item.assigned_at,
-        reason=item.reason or None,
+        reason=work.reason or None,
         version=item.version,
-        updated_at=item.updated_at,
+        updated_at=work.updated_at,
+        reasons=list(routing.reasons),
+        late=item.late,
+        rank=item.rank,
+        weight=item.weight,
+        followup=routing.followup,
+        step=routing.step,
+        requires=dict(parse_line(item.line)[2]),
+        policy=routing.policy or None,
+        rule=routing.rule or None,
+        sla=routing.sla or None,
+        declined_by=list(routing.declined_by),
+        incident=routing.incident or None,
     )

@@ -1,51 +1,26 @@
-"""Decisions: which conversation a message joins, whether somebody must answer, in what order. Pure."""
+"""What a customer's message or a post of ours does to a conversation and its work item. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal
 
-import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-Urgency = Literal["critical", "high", "normal", "low", "none"]
-URGENCIES: tuple[Urgency, ...] = ("critical", "high", "normal", "low", "none")
-RANK: dict[str, int] = {urgency: rank for rank, urgency in enumerate(URGENCIES)}
+from services.router.domain import clocks
+from services.router.domain.incidents import Facts, incident_of
+from services.router.domain.policies import Plan, Subject, plan_for, queue_at
+from services.router.domain.setup import Queue, Setup
+from services.router.domain.waiting import Item, Routing, arrange, raised
+from services.router.domain.words import RANK, Urgency
 
 JOINS_WITHIN = timedelta(hours=72)
 """A message joins the last conversation of the same author and handle within this time."""
 
-FIRST_RESPONSE: dict[str, timedelta | None] = {
-    "critical": timedelta(minutes=15),
-    "high": timedelta(hours=1),
-    "normal": timedelta(minutes=90),
-    "low": timedelta(hours=4),
-    "none": None,
-}
-"""Time to the first human answer, elapsed, from the author's post. No target: it waits without a deadline."""
-
-DEFAULT_QUEUE = "default"
-"""Takes what no other queue names; always there, and never limited to languages."""
-
-OPEN_STATES = ("pending", "reserved", "assigned", "wrapping")
+REPEATED_AFTER = timedelta(minutes=10)
+"""A second message this long after an unanswered one asks again; sooner it goes on with what was said."""
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
-    """A work item as the decisions see it."""
-
-    id: str
-    conversation_id: str
-    queue: str
-    team: str
-    urgency: Urgency
-    state: str
-    enqueued_at: datetime  # the post's time on its network: ingest lag does not make anybody younger
-    due_at: datetime | None
-    agent: str
-    version: int
-    opened_by: str  # post id
-
-
-class Conversation(msgspec.Struct, frozen=True, gc=False):
+class Conversation(Struct, frozen=True, gc=False):
     """All messages with one author and one handle in one thread, or within 72 h of the last message."""
 
     id: str
@@ -62,10 +37,16 @@ class Conversation(msgspec.Struct, frozen=True, gc=False):
     last_message_at: datetime
     last_customer_at: datetime
     version: int
+    urgency: Urgency = "none"  # of its last item
+    replied_at: datetime | None = None  # first human answer of this cycle
+    agent: str = ""  # who answered last, and when
+    agent_at: datetime | None = None
+    cycle: int = 1  # rises when it is reopened after it was resolved
+    wake_at: datetime | None = None
     item: Item | None = None
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class Message(Struct, frozen=True, gc=False):
     """A customer's message: already classified."""
 
     network: str
@@ -81,9 +62,18 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     posted_at: datetime
     key: str
     team: str = "main"  # its handle's
+    intent: str = "assistance_request"
+    sure: float = 0.0  # probability of the intent
+    sentiment: str = "neutral"
+    topics: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    private: bool = False
+    followers: int | None = None
+    text: str = ""
 
 
-class OwnPost(msgspec.Struct, frozen=True, gc=False):
+class OwnPost(Struct, frozen=True, gc=False):
     """A post of one of our handles, whoever wrote it."""
 
     network: str
@@ -92,37 +82,32 @@ class OwnPost(msgspec.Struct, frozen=True, gc=False):
     in_reply_to: str
     answered_person: str
     posted_at: datetime
+    agent: str = ""  # where it was sent through us
 
 
-class Queue(msgspec.Struct, frozen=True, gc=False):
-    """A waiting line; it takes the languages it names, the default one all others."""
-
-    slug: str
-    languages: tuple[str, ...]
-    team: str
-
-
-class Opened(msgspec.Struct, frozen=True, gc=False):
+class Opened(Struct, frozen=True, gc=False):
     """Nobody has this conversation yet: a new work item waits."""
 
     conversation: Conversation
     item: Item
+    done: Item | None = None  # the one before it, whose wrap-up ends with this message
+    returns_to: str = ""  # the agent who answered this person last: theirs, if they are there and have room
 
 
-class Joined(msgspec.Struct, frozen=True, gc=False):
+class Joined(Struct, frozen=True, gc=False):
     """The conversation already waits or is in somebody's hands; it may have become more urgent."""
 
     conversation: Conversation
     item: Item
 
 
-class SetAside(msgspec.Struct, frozen=True, gc=False):
+class SetAside(Struct, frozen=True, gc=False):
     """No answer is needed: kept and browsable, in no queue."""
 
     conversation: Conversation
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
+class Answered(Struct, frozen=True, gc=False):
     """Our answer was seen before the message it answers."""
 
     conversation: Conversation
@@ -142,35 +127,19 @@ def conversation_of(message: Message, known: Iterable[Conversation]) -> Conversa
         if conversation.thread_id == message.thread_id
         or abs(message.posted_at - conversation.last_message_at) <= JOINS_WITHIN
     ]
+    if len(near) < 2:
+        return near[0] if near else None
     return min(
         near,
         key=lambda c: (c.thread_id != message.thread_id, abs(message.posted_at - c.last_message_at), c.id),
-        default=None,
     )
-
-
-def queue_for(language: str, team: str, queues: Sequence[Queue]) -> Queue:
-    """The queue that names the language or its main part ("fr" for "fr-CA"): the team's own first, then by slug.
-
-    Where none does: a queue of the team's own that takes all languages, else the default one.
-    """
-    main = language.partition("-")[0]
-    named = [queue for queue in queues if language in queue.languages or main in queue.languages]
-    own = [queue for queue in queues if queue.team == team and not queue.languages and queue.slug != DEFAULT_QUEUE]
-    default = [queue for queue in queues if queue.slug == DEFAULT_QUEUE]
-    return min(named or own or default, key=lambda queue: (queue.team != team, queue.slug))
-
-
-def due_at(urgency: str, posted_at: datetime) -> datetime | None:
-    """When the first answer is due, or None where nothing is promised."""
-    target = FIRST_RESPONSE[urgency]
-    return posted_at + target if target is not None else None
 
 
 def route(
     message: Message,
     conversation: Conversation | None,
-    queues: Sequence[Queue],
+    setup: Setup,
+    now: datetime,
     *,
     answered_at: datetime | None,
     new_conversation_id: str,
@@ -180,32 +149,131 @@ def route(
 
     Args:
         conversation: the one it joins, or None.
+        now: the house's clock; ages and deadlines count from the network's times.
         answered_at: the network's time of an answer of ours that came in before it, or None.
     """
     talk = conversation or _new_conversation(new_conversation_id, message)
     language = message.language if message.language != "und" else talk.language
-    if talk.item is not None:
-        item = more_urgent(talk.item, message.urgency, message.posted_at)
+    item = talk.item
+    if item is not None and item.state != "wrapping":
+        item = _heard_again(item, talk, message, setup, now)
         return Joined(_heard(talk, message, language, "open", item=item), item)
     if answered_at is not None and answered_at >= message.posted_at:
-        return Answered(_heard(talk, message, language, "waiting_customer", answered_at=answered_at))
-    if message.set_aside:
-        return SetAside(_heard(talk, message, language, talk.state if conversation else "set_aside"))
-    queue = queue_for(language, talk.team, queues)
+        return Answered(_heard(talk, message, language, "waiting_customer", answered_at=answered_at, item=item))
+    followup = conversation is not None and talk.replied_at is not None
+    if not _needs_us(message, followup):
+        return SetAside(_heard(talk, message, language, talk.state if conversation else "set_aside", item=item))
+    if talk.state in ("resolved", "closed"):  # reopened: a new cycle with clocks of its own
+        talk = replace(talk, cycle=talk.cycle + 1, replied_at=None)
+    urgency = _urgency(message, talk, followup)
+    opened = _open(message, talk, language, urgency, followup, setup, now, new_item_id)
+    return Opened(
+        _heard(talk, message, language, "open", item=opened),
+        opened,
+        replace(item, state="completed", version=item.version + 1, next_at=None) if item is not None else None,
+        "" if opened.routing.incident else _returns_to(talk, urgency, message.posted_at, setup.queues[opened.queue]),
+    )
+
+
+def _needs_us(message: Message, followup: bool) -> bool:
+    """Set aside only what surely asks for nothing; a customer's answer to us is a follow-up whatever it looks like."""
+    if not followup:
+        return not message.set_aside
+    if message.intent == "spam_abuse":
+        return not message.set_aside
+    return clocks.starts_next_response(message.intent, message.sure, message.sentiment)
+
+
+def _urgency(message: Message, talk: Conversation, followup: bool) -> Urgency:
+    """A follow-up inherits; one that looks like nothing is at least low."""
+    if not followup:
+        return message.urgency
+    inherited = talk.urgency if RANK[talk.urgency] < RANK["none"] else "low"
+    return min(message.urgency, inherited, key=lambda urgency: RANK[urgency])
+
+
+def _open(
+    message: Message,
+    talk: Conversation,
+    language: str,
+    urgency: Urgency,
+    followup: bool,
+    setup: Setup,
+    now: datetime,
+    new_item_id: str,
+) -> Item:
+    subject = Subject(
+        team=talk.team,
+        language=language,
+        network=message.network,
+        handle=message.handle,
+        intent=message.intent,
+        urgency=urgency,
+        topics=message.topics,
+        reasons=message.reasons,
+        flags=message.flags,
+        private=message.private,
+        followers=message.followers,
+    )
+    plan = plan_for(subject, setup)
+    queue = queue_at(plan.queue, urgency, setup, now)
+    policy = setup.sla_of(plan.queue, plan.sla)
+    target = clocks.target_of(policy, urgency, message.intent)
+    hours = setup.hours_of(queue)
     item = Item(
         id=new_item_id,
         conversation_id=talk.id,
         queue=queue.slug,
         team=talk.team,
-        urgency=message.urgency,
+        urgency=urgency,
         state="pending",
         enqueued_at=message.posted_at,
-        due_at=due_at(message.urgency, message.posted_at),
+        due_at=clocks.deadline(policy, hours, urgency, message.intent, message.posted_at, None),
         agent="",
         version=1,
         opened_by=message.post_id,
+        weight=plan.weight,
+        routing=Routing(
+            policy=plan.policy,
+            policy_version=plan.policy_version,
+            rule=plan.rule,
+            sla=policy.slug,
+            sla_version=policy.version,
+            target_seconds=target.total_seconds() if target is not None else None,
+            followup=followup,
+            reasons=message.reasons,
+            language=language,
+            network=message.network,
+            intent=message.intent,
+            topics=message.topics,
+            sent_from=plan.queue.slug if queue.slug != plan.queue.slug else "",
+            incident=_incident(message, talk, language, setup) if setup.incidents else "",
+        ),
     )
-    return Opened(_heard(talk, message, language, "open", item=item), item)
+    return arrange(item, plan if queue is plan.queue else Plan(queue), setup, now)
+
+
+def _incident(message: Message, talk: Conversation, language: str, setup: Setup) -> str:
+    facts = Facts(
+        talk.team, message.handle, language, message.intent, message.topics, message.text, message.posted_at
+    )
+    return incident_of(setup.incidents, facts)
+
+
+def _returns_to(talk: Conversation, urgency: str, at: datetime, queue: Queue) -> str:
+    """The agent this person knows, for a while; what is critical waits for nobody, nor does what an incident has."""
+    if not talk.agent or talk.agent_at is None or urgency == "critical":
+        return ""
+    return talk.agent if at - talk.agent_at <= timedelta(seconds=queue.same_agent_seconds) else ""
+
+
+def _heard_again(item: Item, talk: Conversation, message: Message, setup: Setup, now: datetime) -> Item:
+    """The open item after one more message: its own urgency counts, and that nobody answered the one before."""
+    item = raised(item, message.urgency, message.reasons, setup, now)
+    asks = message.urgency != "none" and message.intent != "spam_abuse"
+    if asks and message.posted_at - talk.last_customer_at >= REPEATED_AFTER:
+        item = raised(item, "high", ("repeat_contact",), setup, now)
+    return item
 
 
 def _new_conversation(id_: str, message: Message) -> Conversation:
@@ -244,32 +312,44 @@ def _heard(
         last_message_at=max(talk.last_message_at, answered_at or message.posted_at, message.posted_at),
         last_customer_at=max(talk.last_customer_at, message.posted_at),
         state=state,
+        urgency=item.urgency if item is not None else talk.urgency,
+        replied_at=talk.replied_at or answered_at,
+        wake_at=None if state == "open" else talk.wake_at,
         item=item,
         version=talk.version + 1,
     )
 
 
-def more_urgent(item: Item, urgency: Urgency, posted_at: datetime) -> Item:
-    """The item with the higher of both urgencies, and the earlier deadline. Only a fact raises urgency."""
-    if RANK[urgency] >= RANK[item.urgency]:
-        return item
-    wanted = [at for at in (item.due_at, due_at(urgency, posted_at)) if at is not None]
-    return replace(item, urgency=urgency, due_at=min(wanted, default=None), version=item.version + 1)
-
-
-def answered_by(conversation: Conversation, post: OwnPost) -> tuple[Conversation, Item | None]:
-    """The conversation after a post of ours, and the item that is thereby done (or None).
+def answered_by(
+    conversation: Conversation, post: OwnPost, setup: Setup, now: datetime
+) -> tuple[Conversation, Item | None]:
+    """The conversation after a post of ours, and the item that is thereby done or in its wrap-up (or None).
 
     A post older than the customer's latest message leaves the item open: that message is still unanswered.
     """
     item = conversation.item
     if post.posted_at < conversation.last_customer_at:
         return conversation, None
+    done = _done(item, setup, now) if item is not None and item.state != "wrapping" else None
     after = replace(
         conversation,
         state="waiting_customer",
         last_message_at=max(conversation.last_message_at, post.posted_at),
+        replied_at=conversation.replied_at or post.posted_at,
+        agent=post.agent or conversation.agent,
+        agent_at=post.posted_at if post.agent else conversation.agent_at,
         version=conversation.version + 1,
-        item=None,
+        item=item if done is None or done.state == "wrapping" else None,
     )
-    return after, item
+    if done is not None and done.state == "wrapping":
+        after = replace(after, item=done)
+    return after, done
+
+
+def _done(item: Item, setup: Setup, now: datetime) -> Item:
+    """Completed; or wrapping, where the queue gives its agent time for that."""
+    queue = setup.queues.get(item.queue)
+    if item.agent and item.state == "assigned" and queue is not None and queue.wrap_up_seconds:
+        until = now + timedelta(seconds=queue.wrap_up_seconds)
+        return replace(item, state="wrapping", version=item.version + 1, next_at=until)
+    return replace(item, state="completed", version=item.version + 1, next_at=None)

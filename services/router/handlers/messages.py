@@ -1,9 +1,11 @@
 """What `mentions.classified` and `replies` bring: customers' messages and our own posts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, assert_never
 
 from msgspec.structs import replace
+from prometheus_client import Counter as Total
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
@@ -18,45 +20,67 @@ from libs.common.events import (
     derived_id,
 )
 from libs.common.outbox import emit
+from services.router.domain.eligibility import parse_line, why_not
 from services.router.domain.routing import (
     Answered,
     Conversation,
     Joined,
     Message,
     Opened,
-    Queue,
     SetAside,
     conversation_of,
-    more_urgent,
     route,
 )
+from services.router.domain.setup import Setup
+from services.router.domain.waiting import Item, given, raised
+from services.router.handlers.events_of import assigned_event, completed_event
 from services.router.handlers.own_posts import answered_event, on_own_post
 from services.router.ids import typed_id
+from services.router.store import agents
 from services.router.store import floor as floors
 from services.router.store.floor import Floor, KnownAnswer, KnownMention
-from services.router.store.queues import queues_for_routing
+from services.router.store.lines import Lines
+from services.router.store.setup import Setups
 
 DELETED_VERSION = 2_147_483_647  # above every edit: a deleted post stays deleted
 
 
-async def on_messages(events: Sequence[Event], session: AsyncSession) -> None:
-    """Keep the messages, and route those that somebody must answer; one transaction, whatever the size."""
-    queues = await queues_for_routing(session)
-    now = await db.now(session)
-    floor = await _load(session, now, events)
-    told: list[Event] = []
-    for event in events:
-        match event:
-            case MentionClassified():
-                told += _on_mention(floor, event, queues)
-            case OwnPostReceived() | ReplyPosted():
-                told += on_own_post(floor, event)
-            case MentionDeleted():
-                told += _on_deleted(floor, event)
-            case _:
-                pass  # another service's concern
-    await floors.save(session, floor)
-    emit(session, told)
+class Messages:
+    """What the router hears."""
+
+    def __init__(self, setups: Setups, lines: Lines, stopped: Total) -> None:
+        self._setups = setups
+        self._lines = lines
+        self._stopped = stopped  # clocks, by kind, policy and outcome
+
+    async def on_messages(self, events: Sequence[Event], session: AsyncSession) -> None:
+        """Keep the messages, and route those that somebody must answer; one transaction, whatever the size."""
+        setup = await self._setups.current(session)
+        now = await db.now(session)
+        floor = await _load(session, now, events)
+        told: list[Event] = []
+        for event in events:
+            match event:
+                case MentionClassified():
+                    told += _on_mention(floor, event, setup)
+                case OwnPostReceived() | ReplyPosted():
+                    told += on_own_post(floor, event, setup)
+                case MentionDeleted():
+                    told += _on_deleted(floor, event)
+                case _:
+                    pass  # another service's concern
+        told += await _give_back_to_the_same(session, floor, setup)
+        await floors.save(session, floor, await self._lines.known(session, _lines_of(floor)))
+        emit(session, told)
+        db.once_committed(session, partial(self._count, floor.outcomes))
+
+    def _count(self, outcomes: Mapping[tuple[str, str, str], int]) -> None:
+        for labels, n in outcomes.items():
+            self._stopped.labels(*labels).inc(n)
+
+
+def _lines_of(floor: Floor) -> set[str]:
+    return {item.line for item in floor.new_items.values()} | {item.line for _, item in floor.changed_items.values()}
 
 
 async def _load(session: AsyncSession, now: Any, events: Sequence[Event]) -> Floor:
@@ -88,13 +112,14 @@ async def _load(session: AsyncSession, now: Any, events: Sequence[Event]) -> Flo
 # --- customers' messages
 
 
-def _on_mention(floor: Floor, event: MentionClassified, queues: Sequence[Queue]) -> list[Event]:
+def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Event]:
     key = (event.network, event.post_id)
     known = floor.mentions.get(key)
     if known is not None:
         if known.version < event.version:
-            _edit(floor, event, known)
+            _edit(floor, event, known, setup)
         return []
+    labels = event.labels
     message = Message(
         network=event.network,
         post_id=event.post_id,
@@ -103,12 +128,21 @@ def _on_mention(floor: Floor, event: MentionClassified, queues: Sequence[Queue])
         author_id=event.author_id,
         author_username=event.author_username,
         thread_id=event.thread_id or event.post_id,
-        language=event.labels.language,
-        urgency=event.labels.urgency,
-        set_aside=event.labels.decision == "set_aside",
+        language=labels.language,
+        urgency=labels.urgency,
+        set_aside=labels.decision == "set_aside",
         posted_at=event.posted_at,
         key=event.key,
         team=event.team,
+        intent=labels.intent,
+        sure=labels.confidence.get("intent", 0.0),
+        sentiment=labels.sentiment,
+        topics=labels.topics,
+        reasons=labels.reasons,
+        flags=labels.flags,
+        private=event.private,
+        followers=event.reach.followers,
+        text=event.text,
     )
     answers = floor.answers.get(key, [])
     first = min(answers, key=lambda answer: answer.posted_at, default=None)
@@ -116,14 +150,21 @@ def _on_mention(floor: Floor, event: MentionClassified, queues: Sequence[Queue])
     routed = route(
         message,
         joined,
-        queues,
+        setup,
+        floor.now,
         answered_at=first.posted_at if first else None,
         new_conversation_id=typed_id("cnv", event.posted_at, event.network, event.post_id, event.handle),
         new_item_id=typed_id("itm", event.posted_at, event.network, event.post_id),
     )
+    told: list[Event] = []
     match routed:
-        case Opened(conversation, item):
+        case Opened(conversation, item, done, returns_to):
+            if done is not None:
+                floor.close(done, "wrapped")
+                told.append(completed_event(done, event, "wrapped", floor.now))
             floor.open(item)
+            if returns_to:
+                floor.returning[item.id] = (returns_to, event)
             outcome, item_id, queue = "opened", item.id, item.queue
         case Joined(conversation, item):
             if joined is not None and joined.item is not None:
@@ -137,7 +178,7 @@ def _on_mention(floor: Floor, event: MentionClassified, queues: Sequence[Queue])
             assert_never(other)
     floor.keep(conversation)
     kept = _keep(floor, event, conversation, outcome=outcome, item_id=item_id, queue=queue, first=first)
-    told: list[Event] = [
+    told.append(
         MentionRouted(
             event_id=derived_id(event.event_id, MentionRouted.type, event.post_id),
             occurred_at=floor.now,
@@ -159,9 +200,32 @@ def _on_mention(floor: Floor, event: MentionClassified, queues: Sequence[Queue])
             item_id=item_id,
             queue=queue,
             team=conversation.team,
+            incident=conversation.item.routing.incident if item_id and conversation.item is not None else "",
         )
-    ]
+    )
     return told + [answered_event(kept, event, answer, floor) for answer in answers]
+
+
+async def _give_back_to_the_same(session: AsyncSession, floor: Floor, setup: Setup) -> list[Event]:
+    """A returning customer finds the agent they know, if that one is there and has room; else the queue has them."""
+    wanted = {id_: back for id_, back in floor.returning.items() if floor.new_items[id_].state == "pending"}
+    if not wanted:
+        return []
+    known = await agents.lock_agents(session, {slug for slug, _ in wanted.values()})
+    people = {slug: agent.as_candidate(setup) for slug, agent in known.items()}
+    told: list[Event] = []
+    for id_, (slug, cause) in wanted.items():
+        item, person = floor.new_items[id_], people.get(slug)
+        _, _, needs = parse_line(item.line)
+        if person is None or why_not(
+            person, queue=item.queue, team=item.team, needs=needs, weight=item.weight, now=floor.now
+        ):
+            continue
+        people[slug] = replace(person, used=person.used + item.weight)
+        floor.new_items[id_] = held = given(item, slug, setup, floor.now)
+        floor.taken[id_] = slug
+        told.append(assigned_event(held, cause.key, floor.now, cause.traceparent))
+    return told
 
 
 def _keep(
@@ -219,11 +283,11 @@ def _keep(
     return known
 
 
-def _edit(floor: Floor, event: MentionClassified, known: KnownMention) -> None:
+def _edit(floor: Floor, event: MentionClassified, known: KnownMention, setup: Setup) -> None:
     """A newer version of a message we hold: its text and labels follow; its place in the queue only rises."""
     conversation = floor.conversations.get(known.conversation_id)
     if conversation is not None and conversation.item is not None:
-        item = more_urgent(conversation.item, event.labels.urgency, event.posted_at)
+        item = raised(conversation.item, event.labels.urgency, event.labels.reasons, setup, floor.now)
         floor.change(conversation.item, item)
         floor.keep(replace(conversation, item=item, version=conversation.version + 1))
     floor.edited_rows.append(
@@ -253,7 +317,8 @@ def _on_deleted(floor: Floor, event: MentionDeleted) -> list[Event]:
     conversation = floor.conversations.get(known.conversation_id)
     if conversation is None or conversation.item is None or conversation.item.opened_by != event.post_id:
         return []
-    item = floor.close(conversation.item, "canceled", "deleted")
+    item = _canceled(conversation.item)
+    floor.close(item, "deleted")
     floor.keep(replace(conversation, item=None, state="dismissed", version=conversation.version + 1))
     return [
         WorkItemCanceled(
@@ -269,6 +334,10 @@ def _on_deleted(floor: Floor, event: MentionDeleted) -> list[Event]:
             team=item.team,
         )
     ]
+
+
+def _canceled(item: Item) -> Item:
+    return replace(item, state="canceled", version=item.version + 1, next_at=None)
 
 
 def _tombstone(floor: Floor, event: MentionDeleted, known: KnownMention | None) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from libs.common.events import (
     MentionAnswered,
     OwnPostReceived,
     ReplyPosted,
-    WorkItemCompleted,
     derived_id,
 )
 from services.router.domain.routing import Conversation, OwnPost, answered_by
+from services.router.domain.setup import Setup
+from services.router.handlers.events_of import completed_event
 from services.router.store.floor import Floor, KnownAnswer, KnownMention
 
 
-def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted) -> list[Event]:
+def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup) -> list[Event]:
     """Keep the post once, however often and on whichever way it comes; complete what it answers."""
     key = (event.network, event.post_id)
     if key in floor.own_posts:
@@ -20,7 +21,8 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted) -> list[Even
     floor.own_posts.add(key)
     ours = isinstance(event, ReplyPosted)
     person = event.author_id if isinstance(event, ReplyPosted) else event.answered_person
-    post = OwnPost(event.network, event.post_id, event.handle, event.in_reply_to, person, event.posted_at)
+    agent = event.agent if isinstance(event, ReplyPosted) else ""
+    post = OwnPost(event.network, event.post_id, event.handle, event.in_reply_to, person, event.posted_at, agent)
     answered = floor.mentions.get((event.network, event.in_reply_to)) if event.in_reply_to else None
     conversation = _conversation_of_post(floor, post, answered)
     answer = KnownAnswer(
@@ -42,7 +44,7 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted) -> list[Even
             "text": event.text,
             "posted_at": event.posted_at,
             "reply_id": answer.reply_id,
-            "agent": event.agent if isinstance(event, ReplyPosted) else "",
+            "agent": agent,
             "event_id": event.event_id,
             "updated_at": floor.now,
         }
@@ -54,25 +56,13 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted) -> list[Even
         _note_answer(floor, answered, answer)
         told.append(answered_event(answered, event, answer, floor))
     if conversation is not None:
-        after, item = answered_by(conversation, post)
+        after, done = answered_by(conversation, post, setup, floor.now)
         floor.keep(after)
-        if item is not None:
-            done = floor.close(item, "completed", "answered" if ours else "answered_elsewhere")
-            told.append(
-                WorkItemCompleted(
-                    event_id=derived_id(event.event_id, WorkItemCompleted.type, done.id),
-                    occurred_at=floor.now,
-                    key=event.key,
-                    traceparent=event.traceparent,
-                    item_id=done.id,
-                    conversation_id=done.conversation_id,
-                    queue=done.queue,
-                    agent=done.agent,
-                    version=done.version,
-                    reason="answered" if ours else "answered_elsewhere",
-                    team=done.team,
-                )
-            )
+        if done is not None:
+            reason = "answered" if ours else "answered_elsewhere"
+            floor.close(done, reason, answered_at=event.posted_at)
+            if done.state == "completed":
+                told.append(completed_event(done, event, reason, floor.now))
     return told
 
 

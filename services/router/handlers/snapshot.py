@@ -12,8 +12,11 @@ from prometheus_client import CollectorRegistry, Gauge
 from libs.common import db
 from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
-from services.router.domain.routing import OPEN_STATES, URGENCIES
-from services.router.store.queues import QueueFigures, availability, figures
+from services.router.domain.hours import is_open
+from services.router.domain.setup import Setup
+from services.router.domain.words import OPEN_STATES, URGENCIES
+from services.router.store.queues import Crew, QueueFigures, figures, people
+from services.router.store.setup import Setups
 
 log = structlog.get_logger()
 
@@ -27,17 +30,23 @@ class State:
     """The queues and agents at one moment of the database's clock."""
 
     at: datetime
+    setup: Setup
     queues: list[QueueFigures]
-    agents: dict[str, int]
+    crews: dict[str, Crew]
 
 
 class Snapshot:
     """One question for all who ask within `max_age_seconds`; a background task keeps the gauges fresh."""
 
     def __init__(
-        self, database: Database, registry: CollectorRegistry, max_age_seconds: float = MAX_AGE_SECONDS
+        self,
+        database: Database,
+        setups: Setups,
+        registry: CollectorRegistry,
+        max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
         self._database = database
+        self._setups = setups
         self._max_age = max_age_seconds
         self._lock = asyncio.Lock()
         self._state: State | None = None
@@ -47,6 +56,8 @@ class Snapshot:
         self._oldest = Gauge("queue_oldest_age_seconds", "Age of the oldest waiting item", ["queue"], registry=registry)
         self._overdue = Gauge("queue_overdue", "Waiting items past their deadline", ["queue"], registry=registry)
         self._agents = Gauge("agents", "Agents", ["queue", "availability"], registry=registry)
+        self._capacity = Gauge("agent_capacity_units", "Units of those who are there", ["queue"], registry=registry)
+        self._used = Gauge("agent_used_units", "Of these, what is in hand", ["queue"], registry=registry)
 
     async def current(self) -> State:
         """How things stand, at most `max_age_seconds` old."""
@@ -76,8 +87,9 @@ class Snapshot:
 
     async def _read(self) -> State:
         async with self._database.read() as session:
+            setup = await self._setups.current(session)
             at = await db.now(session)
-            return State(at, await figures(session, at), await availability(session))
+            return State(at, setup, await figures(session, setup, at), await people(session, setup, at))
 
     def _show(self, state: State) -> None:
         for queue in state.queues:
@@ -85,9 +97,13 @@ class Snapshot:
                 for item_state in OPEN_STATES:
                     n = queue.by_urgency_and_state.get((urgency, item_state), 0)
                     self._depth.labels(queue.queue, urgency, item_state).set(n)
-            self._open.labels(queue.queue).set(1)
+            hours = state.setup.hours_of(state.setup.queues[queue.queue])
+            self._open.labels(queue.queue).set(is_open(hours, state.at))
             age = (state.at - queue.oldest_at).total_seconds() if queue.oldest_at else 0.0
             self._oldest.labels(queue.queue).set(max(0.0, age))
             self._overdue.labels(queue.queue).set(queue.overdue)
-            for availability_, n in state.agents.items():
-                self._agents.labels(queue.queue, availability_).set(n)
+            crew = state.crews[queue.queue]
+            for availability, n in crew.by_availability.items():
+                self._agents.labels(queue.queue, availability).set(n)
+            self._capacity.labels(queue.queue).set(crew.capacity)
+            self._used.labels(queue.queue).set(crew.used)

@@ -1,6 +1,7 @@
 """Take the next: all who ask at the same moment are served in one transaction, in the order they asked."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,12 +12,17 @@ from libs.common import db
 from libs.common.db import Database
 from libs.common.outbox import emit
 from libs.common.problems import Problem
-from services.router.handlers.desk import assigned_event, cannot_take
-from services.router.store import agents, items
-from services.router.store.items import WorkItem
-from services.router.store.queues import queues_for_routing
+from services.router.domain import serving
+from services.router.domain.setup import Setup
+from services.router.domain.waiting import given
+from services.router.handlers.desk import cannot_take, unknown
+from services.router.handlers.events_of import assigned_event
+from services.router.store import agents, items, lines
+from services.router.store.items import Change, WorkItem
+from services.router.store.setup import Setups
 
 AT_ONCE = 100  # who asks while a hundred are being served waits for the next turn
+DECLINED = 5  # more heads than asked for, should some have been declined by who asks
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,9 @@ Answer = WorkItem | Problem | None
 class Takers:
     """The door of take-next: a crowd costs one transaction, not one each."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, setups: Setups) -> None:
         self._database = database
+        self._setups = setups
         self._waiting: list[tuple[Ask, asyncio.Future[Answer]]] = []
         self._serving: asyncio.Task[None] | None = None
 
@@ -46,7 +53,7 @@ class Takers:
         """The first item by our order that nobody has, or None.
 
         Raises:
-            Problem: 404 for an unknown agent, 409 for one who is not available or has no room.
+            Problem: 404 for an unknown agent or queue, 409 for one who is not available or has no room.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, answer))
@@ -61,7 +68,9 @@ class Takers:
         while self._waiting:
             turn, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
-                answers = await self._database.write(partial(take_next, asks=[ask for ask, _ in turn]))
+                answers = await self._database.write(
+                    partial(take_next, setups=self._setups, asks=[ask for ask, _ in turn])
+                )
             except Exception as error:
                 for _, future in turn:
                     if not future.done():
@@ -72,48 +81,58 @@ class Takers:
                     future.set_result(answer)
 
 
-async def take_next(session: AsyncSession, asks: Sequence[Ask]) -> list[Answer]:
-    """Serve each in turn: the most urgent item first, then the oldest, nobody above capacity."""
+async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) -> list[Answer]:
+    """Serve each in turn: the first item by our order that they may have, nobody above capacity."""
+    setup = await setups.current(session)
     known = await agents.lock_agents(session, {ask.agent for ask in asks})
     now = await db.now(session)
-    wanted = await _queues_of(session, asks)
-    queues = sorted({queue for named in wanted for queue in named})
-    line = await items.waiting(session, queues, most=len(asks))
+    wanted = [_queues_of(ask, setup) for ask in asks]
+    fit = [agent.as_candidate(setup) for agent in known.values()]
+    named = sorted({queue for queues in wanted if isinstance(queues, frozenset) for queue in queues})
+    overseen = [slug for slug, queue in setup.queues.items() if queue.supervisor in named and slug not in named]
+    of_queues = await lines.lock(session, [*named, *overseen])
+    needed = of_queues if overseen else serving.lines_for(fit, of_queues)
+    heads = await items.waiting(session, needed, most=len(asks) + DECLINED)
+    picks = await items.picks_of(session, named + overseen)
+    counter = serving.Counter((work.item for work in heads), picks, setup, now)
+    keys = {work.item.id: work.key for work in heads}
     answers: list[Answer] = []
-    given: list[WorkItem] = []
-    actors: list[str] = []
-    for ask, named in zip(asks, wanted, strict=True):
+    changes: list[Change] = []
+    loads: Counter[str] = Counter()
+    for ask, queues in zip(asks, wanted, strict=True):
         agent = known.get(ask.agent)
         if agent is not None and not _sees(ask, agent.team):
             agent = None
-        if problem := cannot_take(ask.agent, agent):
-            answers.append(problem)
+        if isinstance(queues, Problem) or (problem := cannot_take(ask.agent, agent, setup, now)):
+            answers.append(queues if isinstance(queues, Problem) else problem)
             continue
-        item = next((item for item in line if item.queue in named and _sees(ask, item.team)), None)
-        if item is None or agent is None:
+        assert agent is not None
+        served = counter.serve(agent.as_candidate(setup), queues, ask.teams)
+        if served is None:
             answers.append(None)
             continue
-        line.remove(item)
-        known[agent.slug] = replace(agent, used=agent.used + 1)
-        taken = replace(
-            item, state="assigned", agent=agent.slug, reason="taken", assigned_at=now, version=item.version + 1,
-            updated_at=now,
-        )  # fmt: skip
-        given.append(taken)
-        actors.append(ask.actor)
-        answers.append(taken)
-        emit(session, [assigned_event(taken, now, ask.traceparent)])
-    if given:
-        await items.assign(session, given, "taken", actors)
+        held = given(served.item, agent.slug, setup, now)
+        known[agent.slug] = replace(agent, used=agent.used + held.weight)
+        loads[agent.slug] += held.weight
+        why = {"order": served.why, "rank": held.rank, "line": held.line, "used": agent.used, "of": agent.capacity}
+        changes.append(Change(held, "taken", ask.actor, agent.slug, why))
+        answers.append(WorkItem(held, keys[held.id], "taken", now))
+        emit(session, [assigned_event(held, keys[held.id], now, ask.traceparent)])
+    if changes:
+        await items.load_agents(session, loads, now)
+        await items.write(session, changes, now)
+        await items.count_picks(session, counter.gave.items())
     return answers
 
 
-async def _queues_of(session: AsyncSession, asks: Sequence[Ask]) -> list[frozenset[str]]:
-    """The queues each may take from."""
-    if all(ask.queues for ask in asks):
-        return [frozenset(ask.queues) for ask in asks]
-    known = await queues_for_routing(session)
-    return [frozenset(ask.queues) or frozenset(queue.slug for queue in known if _sees(ask, queue.team)) for ask in asks]
+def _queues_of(ask: Ask, setup: Setup) -> frozenset[str] | Problem:
+    """The queues one may take from; a name that is none is a mistake worth telling."""
+    seen = frozenset(slug for slug, queue in setup.queues.items() if _sees(ask, queue.team))
+    if not ask.queues:
+        return seen
+    if strange := sorted(set(ask.queues) - setup.queues.keys()):
+        return unknown("queue", strange[0], "GET /v1/queues lists them.")
+    return frozenset(ask.queues)
 
 
 def _sees(ask: Ask, team: str) -> bool:

@@ -1,15 +1,19 @@
 """Agents: who they are, whether they are there, how much they hold."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import ask_and_read_clock
+from libs.common.db import UtcDateTime, ask_and_read_clock
+from services.router.domain.eligibility import Agent as Candidate
+from services.router.domain.hours import is_open
+from services.router.domain.setup import Setup
 from services.router.store.items import of_teams
-from services.router.store.tables import AGENTS
+from services.router.store.tables import AGENT_CHANGES, AGENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,29 +23,59 @@ class Agent:
     slug: str
     name: str
     team: str
-    skills: tuple[str, ...]
+    skills: dict[str, int]  # and the level of each, 1..5
     capacity: int
     used: int
     presence: str
     presence_at: datetime
     version: int
     updated_at: datetime
+    teams: tuple[str, ...] = ()  # further ones
+    queues: tuple[str, ...] = ()  # only these; none: all of their teams
+    hours: str = ""
+    idle_since: datetime | None = None
+    timeouts: int = 0  # offers in a row that they did not take
+    next_at: datetime | None = None  # when what they hold goes back, if they stay away
 
-    @property
-    def availability(self) -> str:
-        """What follows from presence and load."""
-        return "at_capacity" if self.presence == "available" and self.used >= self.capacity else self.presence
+    def availability(self, setup: Setup, now: datetime) -> str:
+        """What follows from presence, load and their hours."""
+        if self.presence != "available":
+            return self.presence
+        hours = setup.hours.get(self.hours)
+        if hours is not None and not is_open(hours, now):
+            return "outside_hours"
+        return "at_capacity" if self.used >= self.capacity else "available"
+
+    def as_candidate(self, setup: Setup) -> Candidate:
+        """As the decisions see them."""
+        return Candidate(
+            slug=self.slug,
+            team=self.team,
+            teams=frozenset(self.teams),
+            skills=self.skills,
+            queues=frozenset(self.queues),
+            capacity=self.capacity,
+            used=self.used,
+            presence=self.presence,
+            idle_since=self.idle_since,
+            hours=setup.hours.get(self.hours),
+        )
+
+
+_FIELDS = tuple(Agent.__dataclass_fields__)
+_AGENTS = sa.select(*[AGENTS.c[name] for name in _FIELDS])
 
 
 async def list_agents(session: AsyncSession, teams: Collection[str]) -> list[Agent]:
     """All agents of these teams, by slug."""
-    rows = await session.execute(sa.select(AGENTS).where(of_teams(AGENTS, teams)).order_by(AGENTS.c.slug))
-    return [_agent(row) for row in rows]
+    return [
+        _agent(row) for row in await session.execute(_AGENTS.where(of_teams(AGENTS, teams)).order_by(AGENTS.c.slug))
+    ]
 
 
 async def get_agent(session: AsyncSession, slug: str, teams: Collection[str], *, lock: bool = False) -> Agent | None:
     """One agent; None for a stranger's too."""
-    statement = sa.select(AGENTS).where(AGENTS.c.slug == slug, of_teams(AGENTS, teams))
+    statement = _AGENTS.where(AGENTS.c.slug == slug, of_teams(AGENTS, teams))
     row = (await session.execute(statement.with_for_update() if lock else statement)).one_or_none()
     return _agent(row) if row else None
 
@@ -49,60 +83,120 @@ async def get_agent(session: AsyncSession, slug: str, teams: Collection[str], *,
 async def lock_agents(session: AsyncSession, slugs: Collection[str]) -> dict[str, Agent]:
     """Those of the agents that exist, for changing; locked in the order of their names."""
     rows = await ask_and_read_clock(session, _LOCKED, {"slugs": sorted(slugs)})
-    return {row.slug: _agent(row) for row in rows}
+    return {row.slug: _agent(row[: len(_FIELDS)]) for row in rows}
 
 
 _LOCKED = (
-    sa.select(AGENTS)
-    .where(AGENTS.c.slug.in_(sa.bindparam("slugs", expanding=True)))
+    _AGENTS.where(AGENTS.c.slug.in_(sa.bindparam("slugs", expanding=True))).order_by(AGENTS.c.slug).with_for_update()
+)
+
+
+async def with_room(session: AsyncSession) -> list[Agent]:
+    """Who is there and could take something more, locked, in the order of their names."""
+    return [_agent(row) for row in await session.execute(_WITH_ROOM)]
+
+
+_WITH_ROOM = (
+    _AGENTS.where(AGENTS.c.presence == "available", AGENTS.c.used < AGENTS.c.capacity)
     .order_by(AGENTS.c.slug)
     .with_for_update()
 )
 
 
+async def to_be_relieved(session: AsyncSession, now: datetime) -> list[Agent]:
+    """Who has been away for longer than their grace; locked."""
+    return [_agent(row) for row in await session.execute(_GONE, {"now": now})]
+
+
+_GONE = (
+    _AGENTS.where(AGENTS.c.next_at <= sa.bindparam("now", type_=UtcDateTime()))
+    .order_by(AGENTS.c.slug)
+    .with_for_update(skip_locked=True)
+)
+
+
 async def put_agent(
-    session: AsyncSession,
-    before: Agent | None,
-    slug: str,
-    *,
-    name: str,
-    team: str,
-    skills: Sequence[str],
-    capacity: int,
-    now: datetime,
+    session: AsyncSession, before: Agent | None, slug: str, values: Mapping[str, Any], *, actor: str, now: datetime
 ) -> Agent:
     """Create (offline) or change an agent; what they hold and whether they are there stays."""
-    row = {
-        "slug": slug,
-        "name": name,
-        "team": team,
-        "skills": list(skills),
-        "capacity": capacity,
-        "used": before.used if before else 0,
-        "presence": before.presence if before else "offline",
-        "presence_at": before.presence_at if before else now,
-        "version": before.version + 1 if before else 1,
-        "updated_at": now,
-    }
     if before is None:
-        await session.execute(sa.insert(AGENTS).values(row))
+        known = sa.select(sa.func.max(AGENT_CHANGES.c.version)).where(AGENT_CHANGES.c.agent == slug)
+        version = ((await session.execute(known)).scalar() or 0) + 1  # goes on after one of the name who left
+        agent = Agent(
+            slug=slug, used=0, presence="offline", presence_at=now, version=version, updated_at=now, idle_since=now,
+            **values,
+        )  # fmt: skip
+        await session.execute(sa.insert(AGENTS).values(_row(agent)))
     else:
-        await session.execute(sa.update(AGENTS).where(AGENTS.c.slug == slug).values(row))
-    return Agent(**row | {"skills": tuple(skills)})  # type: ignore[arg-type]
+        agent = replace(before, **values, version=before.version + 1, updated_at=now)
+        await _save(session, agent)
+    await _note(session, agent, "set_up", actor, now)
+    return agent
 
 
-async def set_presence(session: AsyncSession, agent: Agent, presence: str, now: datetime) -> Agent:
-    """Whether the (locked) agent is there."""
-    values = {"presence": presence, "presence_at": now, "version": agent.version + 1, "updated_at": now}
+async def set_presence(
+    session: AsyncSession,
+    agent: Agent,
+    presence: str,
+    *,
+    reason: str,
+    actor: str,
+    now: datetime,
+    relieve_at: datetime | None,
+) -> Agent:
+    """Whether the (locked) agent is there; `relieve_at`: when what they hold goes back into its queues."""
+    changed = replace(
+        agent, presence=presence, presence_at=now, timeouts=0, next_at=relieve_at, version=agent.version + 1,
+        updated_at=now, idle_since=now if presence == "available" and not agent.used else agent.idle_since,
+    )  # fmt: skip
+    await _save(session, changed)
+    await _note(session, changed, reason, actor, now)
+    return changed
+
+
+async def set_values(session: AsyncSession, slug: str, **values: Any) -> None:
+    """What no version tells of: timers and counts of a (locked) agent."""
+    await session.execute(sa.update(AGENTS).where(AGENTS.c.slug == slug).values(**values))
+
+
+async def delete_agent(session: AsyncSession, agent: Agent, *, actor: str, now: datetime) -> None:
+    """Take a (locked) agent out who holds nothing."""
+    await session.execute(sa.delete(AGENTS).where(AGENTS.c.slug == agent.slug))
+    await _note(session, replace(agent, version=agent.version + 1, presence="offline"), "deleted", actor, now)
+
+
+async def changes_of(session: AsyncSession, slug: str) -> list[dict[str, Any]]:
+    """What this agent declared, oldest first."""
+    statement = sa.select(AGENT_CHANGES).where(AGENT_CHANGES.c.agent == slug).order_by(AGENT_CHANGES.c.version)
+    return [dict(row._mapping) for row in await session.execute(statement)]
+
+
+async def _save(session: AsyncSession, agent: Agent) -> None:
+    """All but what they hold: others write that."""
+    values = {name: value for name, value in _row(agent).items() if name not in ("slug", "used")}
     await session.execute(sa.update(AGENTS).where(AGENTS.c.slug == agent.slug).values(values))
-    return Agent(**{name: getattr(agent, name) for name in Agent.__dataclass_fields__} | values)
 
 
-async def delete_agent(session: AsyncSession, slug: str) -> None:
-    """Take an agent out who holds nothing."""
-    await session.execute(sa.delete(AGENTS).where(AGENTS.c.slug == slug))
+async def _note(session: AsyncSession, agent: Agent, reason: str, actor: str, now: datetime) -> None:
+    row = {"agent": agent.slug, "version": agent.version, "presence": agent.presence, "capacity": agent.capacity,
+           "reason": reason, "actor": actor, "at": now}  # fmt: skip
+    await session.execute(sa.insert(AGENT_CHANGES).values(row))
 
 
-def _agent(row: sa.Row[tuple[object, ...]]) -> Agent:
-    fields = {name: getattr(row, name) for name in Agent.__dataclass_fields__}
-    return Agent(**fields | {"skills": tuple(fields["skills"])})
+def _row(agent: Agent) -> dict[str, Any]:
+    return {name: getattr(agent, name) for name in _FIELDS}
+
+
+def _agent(row: Any) -> Agent:
+    fields = dict(zip(_FIELDS, row, strict=True))
+    skills = fields["skills"]
+    return Agent(
+        **fields
+        | {
+            "skills": skills
+            if isinstance(skills, dict)
+            else dict.fromkeys(skills, 1),  # before levels there was a list
+            "teams": tuple(fields["teams"]),
+            "queues": tuple(fields["queues"]),
+        }
+    )

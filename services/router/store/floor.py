@@ -1,20 +1,32 @@
 """Loading and saving what a batch of messages touches: a few statements, whatever the batch's size."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, bulk_append, bulk_insert, bulk_update, matching, v
 from libs.common.errors import Raced
-from services.router.domain.routing import JOINS_WITHIN, OPEN_STATES, RANK, Conversation, Item
-from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, MENTIONS, OWN_POSTS, WORK_ITEMS
+from services.router.domain.routing import JOINS_WITHIN, Conversation
+from services.router.domain.waiting import Item, Routing
+from services.router.domain.words import OPEN_STATES
+from services.router.store.tables import (
+    AGENTS,
+    CLOCKS,
+    CONVERSATIONS,
+    ITEM_CHANGES,
+    LINES,
+    MENTIONS,
+    OWN_POSTS,
+    WORK_ITEMS,
+)
 
 PostKey = tuple[str, str]  # network, post id
 AuthorKey = tuple[str, str, str]  # network, author, handle
@@ -62,8 +74,13 @@ class Floor:
     begun: set[str] = field(default_factory=set)  # those of the touched that are new
     new_items: dict[str, Item] = field(default_factory=dict)
     changed_items: dict[str, tuple[int, Item]] = field(default_factory=dict)  # the version it had, and the item now
-    closed_items: list[tuple[Item, str]] = field(default_factory=list)  # as it is now, and as it was closed from
+    closed_items: list[tuple[Item, str]] = field(default_factory=list)  # done, canceled or in their wrap-up, and why
     reasons: dict[str, str] = field(default_factory=dict)
+    new_clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # by item
+    stopped_clocks: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of clocks: kind, policy, outcome
+    returning: dict[str, tuple[str, Any]] = field(default_factory=dict)  # new items, the agent they know, the event
+    taken: dict[str, str] = field(default_factory=dict)  # new items that are somebody's at once, and whose
     mention_rows: dict[PostKey, dict[str, Any]] = field(default_factory=dict)
     edited_rows: list[dict[str, Any]] = field(default_factory=list)
     answered_rows: dict[PostKey, dict[str, Any]] = field(default_factory=dict)
@@ -84,25 +101,63 @@ class Floor:
         self.touched[conversation.id] = conversation
 
     def open(self, item: Item) -> None:
-        """A new work item waits."""
+        """A new work item waits, and the clock of its first or next response runs."""
         self.new_items[item.id] = item
+        if item.due_at is not None:
+            self.new_clocks[item.id] = {
+                "item_id": item.id,
+                "kind": clock_kind(item),
+                "conversation_id": item.conversation_id,
+                "queue": item.queue,
+                "team": item.team,
+                "policy": item.routing.sla,
+                "policy_version": item.routing.sla_version,
+                "urgency": item.urgency,
+                "started_at": item.enqueued_at,
+                "due_at": item.due_at,
+                "state": "running",
+                "stopped_at": None,
+                "reason": "",
+                "changes": [],
+            }
 
     def change(self, before: Item, after: Item) -> None:
         """An open item changed (its urgency or its deadline)."""
         if after.id in self.new_items:
             self.new_items[after.id] = after
+            if clock := self.new_clocks.get(after.id):
+                clock["due_at"], clock["urgency"] = after.due_at, after.urgency
         elif after != before:
             version, _ = self.changed_items.get(after.id, (before.version, before))
             self.changed_items[after.id] = (version, after)
 
-    def close(self, item: Item, state: str, reason: str) -> Item:
-        """An item is done or needs nobody any more; returns it as it is then."""
-        closed = replace(item, state=state, version=item.version + 1)
+    def close(self, closed: Item, reason: str, *, answered_at: datetime | None = None) -> None:
+        """An item is done, in its wrap-up, or needs nobody any more; `answered_at`: by a human answer of ours."""
         self.closed_items.append((closed, reason))
-        if item.id in self.new_items:
-            self.new_items[item.id] = closed
-            self.reasons[item.id] = reason
-        return closed
+        self._stop_clock(closed, reason, answered_at)
+        if closed.id in self.new_items:
+            self.new_items[closed.id] = closed
+            self.reasons[closed.id] = reason
+
+    def _stop_clock(self, item: Item, reason: str, answered_at: datetime | None) -> None:
+        """Equality is met. What nobody answered is canceled."""
+        if item.due_at is None:
+            return
+        state = "canceled" if answered_at is None else "met" if answered_at <= item.due_at else "met_late"
+        # a deadline that the timers saw pass was counted then
+        outcome = "breached" if state == "met_late" else state
+        if not item.late:
+            self.outcomes[clock_kind(item), item.routing.sla, outcome] += 1
+        stopped = {"state": state, "stopped_at": answered_at or self.now, "reason": reason}
+        if clock := self.new_clocks.get(item.id):
+            clock.update(stopped)
+        else:
+            self.stopped_clocks.append({"item_id": item.id, "kind": clock_kind(item), **stopped})
+
+
+def clock_kind(item: Item) -> str:
+    """Which clock runs for an item: `first`, or `next` for what follows an answer of ours."""
+    return "next" if item.routing.followup else "first"
 
 
 async def load(
@@ -148,7 +203,12 @@ _CONVERSATION_COLUMNS = tuple(name for name in Conversation.__struct_fields__ if
 _TALKS = (
     sa.select(
         *[CONVERSATIONS.c[name] for name in _CONVERSATION_COLUMNS],
-        *[WORK_ITEMS.c[name].label(f"item_{name}") for name in _ITEM_COLUMNS],
+        *[
+            (sa.type_coerce(WORK_ITEMS.c.routing, sa.Text) if name == "routing" else WORK_ITEMS.c[name]).label(
+                f"item_{name}"
+            )
+            for name in _ITEM_COLUMNS
+        ],
     )
     .outerjoin_from(
         CONVERSATIONS,
@@ -179,19 +239,24 @@ def _take(floor: Floor, rows: Iterable[Any]) -> None:
     talk_fields = len(_CONVERSATION_COLUMNS)
     for row in rows:
         values = tuple(row)
-        item = Item(*values[talk_fields:]) if row.item_id is not None else None
+        item = None
+        if row.item_id is not None:
+            item = Item(*values[talk_fields:-1], _routing(values[-1]))  # type: ignore[call-arg]
         conversation = Conversation(*values[:talk_fields], item)  # type: ignore[call-arg]
         floor.conversations[conversation.id] = conversation
         author = (conversation.network, conversation.author_id, conversation.handle)
         floor.by_author.setdefault(author, []).append(conversation.id)
 
 
+_routing = msgspec.json.Decoder(Routing).decode
+
+
 def _keys(posts: Iterable[PostKey]) -> list[dict[str, str]]:
     return [{"network": network, "post_id": post_id} for network, post_id in posts]
 
 
-async def save(session: AsyncSession, floor: Floor) -> None:
-    """Write what the batch changed.
+async def save(session: AsyncSession, floor: Floor, lines: Collection[str]) -> None:
+    """Write what the batch changed; `lines`: those that are known to exist.
 
     Raises:
         Raced: a message or an item was changed by somebody else since we looked; decide again.
@@ -200,14 +265,17 @@ async def save(session: AsyncSession, floor: Floor) -> None:
     known = [talk for talk in talks if talk["id"] not in floor.begun]
     await bulk_insert(session, CONVERSATIONS, known, on_conflict=["id"], update=_CHANGING)
     changes = await _save_items(session, floor)
+    await _save_lines(session, floor, lines)
     await bulk_append(  # after those items that are done: a conversation has at most one open one at any moment
         session,
         (CONVERSATIONS, [talk for talk in talks if talk["id"] in floor.begun]),
         (MENTIONS, sorted(floor.mention_rows.values(), key=_POST)),
         (OWN_POSTS, sorted(floor.own_rows, key=_POST)),
         (WORK_ITEMS, [_item_row(floor, item) for item in sorted(floor.new_items.values(), key=_ID)]),
+        (CLOCKS, list(floor.new_clocks.values())),
         (ITEM_CHANGES, changes),
     )
+    await bulk_update(session, CLOCKS, floor.stopped_clocks, key=("item_id", "kind"), where=_STILL_RUNNING)
     if floor.edited_rows:
         await bulk_update(session, MENTIONS, floor.edited_rows, key=("network", "post_id"), where=_NEWER)
     if floor.answered_rows:
@@ -221,43 +289,72 @@ _POST = itemgetter("network", "post_id")
 _ID = attrgetter("id")
 _CHANGING = (
     "author_username", "team", "thread_id", "language", "state", "last_message_at", "last_customer_at", "version",
-    "updated_at",
+    "updated_at", "urgency", "replied_at", "agent", "agent_at", "cycle", "wake_at",
 )  # fmt: skip
 _NEWER = MENTIONS.c.version < v("version")
 _FREED = {"used": AGENTS.c.used - v("less")}
+_USED = {"used": AGENTS.c.used + v("more")}
+_HAS_ROOM = AGENTS.c.used + v("more") <= AGENTS.c.capacity
 _AS_IT_WAS = WORK_ITEMS.c.version == v("was")
-_ONE_BEFORE = WORK_ITEMS.c.version == v("version") - 1
+_STILL_RUNNING = CLOCKS.c.state.in_(("running", "breached"))
 _BLANKED = ("text", "outcome", "author_username", "version", "updated_at")
+_ARRANGED = ("line", "late", "rank", "sort_at", "next_at", "routing")
 
 
 async def _save_items(session: AsyncSession, floor: Floor) -> list[dict[str, Any]]:
     """Write what became of items that were there; gives the lines for their history."""
-    held = Counter(item.agent for item, _ in floor.closed_items if item.agent)
+    held: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
+    for item, _ in floor.closed_items:
+        if item.agent and item.state != "wrapping" and item.id not in floor.taken:
+            held[item.agent] += item.weight
+    for item_id, agent in floor.taken.items():
+        if floor.new_items[item_id].state == "assigned":
+            taken[agent] += floor.new_items[item_id].weight
     agents = [{"slug": slug, "less": n} for slug, n in sorted(held.items())]  # agents before items: no deadlock
     await bulk_update(session, AGENTS, agents, key=["slug"], values=_FREED)
+    agents = [{"slug": slug, "more": n} for slug, n in sorted(taken.items())]
+    if await bulk_update(session, AGENTS, agents, key=["slug"], values=_USED, where=_HAS_ROOM) != len(agents):
+        raise Raced("an agent has no room any more")
     changed = [
-        {"id": id_, "urgency": item.urgency, "rank": RANK[item.urgency], "due_at": item.due_at,
-         "was": was, "version": item.version, "updated_at": floor.now}
+        {"id": id_, "urgency": item.urgency, "due_at": item.due_at, "was": was, "version": item.version,
+         "updated_at": floor.now} | {name: getattr(item, name) for name in _ARRANGED}
         for id_, (was, item) in sorted(floor.changed_items.items())
     ]  # fmt: skip
     await _update_items(session, changed, _AS_IT_WAS)
-    closed = [
-        {"id": item.id, "state": item.state, "reason": reason, "version": item.version, "updated_at": floor.now}
-        for item, reason in sorted(floor.closed_items, key=lambda closed: closed[0].id)
-        if item.id not in floor.new_items
+    clocks = [
+        {"item_id": item.id, "kind": clock_kind(item), "due_at": item.due_at, "urgency": item.urgency}
+        for _, (_, item) in sorted(floor.changed_items.items())
+        if item.due_at is not None
     ]
-    await _update_items(session, closed, _ONE_BEFORE)
+    await bulk_update(session, CLOCKS, clocks, key=("item_id", "kind"), where=CLOCKS.c.state == "running")
+    was: dict[str, int] = {}
+    closed: dict[str, dict[str, Any]] = {}
+    for item, reason in floor.closed_items:  # the last counts, for one whose wrap-up began and ended here
+        was.setdefault(item.id, item.version - 1)
+        closed[item.id] = {"id": item.id, "state": item.state, "reason": reason, "was": was[item.id],
+                           "version": item.version, "next_at": item.next_at, "updated_at": floor.now}  # fmt: skip
+    await _update_items(session, [closed[id_] for id_ in sorted(closed.keys() - floor.new_items)], _AS_IT_WAS)
     raised = [(item, "more_urgent") for _, (_, item) in sorted(floor.changed_items.items())]
+    taken_now = [(floor.new_items[id_], "same_agent") for id_ in sorted(floor.taken)]
     return [
         {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": "router",
          "agent": item.agent, "at": floor.now}
-        for item, reason in raised + floor.closed_items
+        for item, reason in raised + taken_now + floor.closed_items
     ]  # fmt: skip
 
 
 async def _update_items(session: AsyncSession, rows: list[dict[str, Any]], same: sa.ColumnElement[bool]) -> None:
     if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=same) != len(rows):
         raise Raced("an item changed since we looked")
+
+
+async def _save_lines(session: AsyncSession, floor: Floor, known: Collection[str]) -> None:
+    """The lines that are new, so that who takes the next knows of them."""
+    named = {item.line: item.queue for item in floor.new_items.values()}
+    named |= {item.line: item.queue for _, item in floor.changed_items.values()}
+    rows = [{"line": line, "queue": queue} for line, queue in sorted(named.items()) if line not in known]
+    await bulk_insert(session, LINES, rows, on_conflict=["line"])
 
 
 def _conversation_row(conversation: Conversation, now: datetime) -> dict[str, Any]:
@@ -269,8 +366,6 @@ def _conversation_row(conversation: Conversation, now: datetime) -> dict[str, An
 
 def _item_row(floor: Floor, item: Item) -> dict[str, Any]:
     row = asdict(item)
-    row["rank"] = RANK[item.urgency]
-    row["assigned_at"] = None
     row["reason"] = floor.reasons.get(item.id, "")
     row["updated_at"] = floor.now
     return row

@@ -1,98 +1,95 @@
 """Work items: who takes the next, who holds what, and every step of their lives."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import bulk_append, bulk_update, v
+from libs.common.db import UtcDateTime, bulk_append, bulk_insert, bulk_update, v
 from libs.common.errors import Raced
 from libs.common.lists import Mark
-from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, WORK_ITEMS
+from services.router.domain.waiting import Item, Routing
+from services.router.domain.words import OPEN_STATES
+from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, LINES, PICKS, WORK_ITEMS
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A work item as people see it."""
+    """A work item with what people see beside it."""
 
-    id: str
-    conversation_id: str
-    queue: str
-    team: str
-    state: str
-    urgency: str
-    enqueued_at: datetime
-    due_at: datetime | None
-    agent: str
-    assigned_at: datetime | None
-    opened_by: str
-    reason: str
-    version: int
-    updated_at: datetime
+    item: Item
     key: str  # of its conversation
+    reason: str
+    updated_at: datetime
 
 
-_FIELDS = tuple(name for name in WorkItem.__dataclass_fields__ if name != "key")
-_ITEMS = sa.select(*[WORK_ITEMS.c[name] for name in _FIELDS], CONVERSATIONS.c.key).join_from(
-    WORK_ITEMS, CONVERSATIONS, CONVERSATIONS.c.id == WORK_ITEMS.c.conversation_id
-)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step of an item's life: as it is now, why, by whom; `agent`: who has it, or had it; `why`: what was weighed."""
+
+    item: Item
+    reason: str
+    actor: str
+    agent: str = ""
+    why: Any = None
 
 
-async def reserve_capacity(session: AsyncSession, agent: str, teams: Collection[str]) -> bool:
-    """Take one unit of an agent who is there and has room; False when not. Locks the agent's row."""
-    there = sa.and_(AGENTS.c.presence == "available", AGENTS.c.used < AGENTS.c.capacity)
-    result: Any = await session.execute(
-        sa.update(AGENTS).where(AGENTS.c.slug == agent, there, of_teams(AGENTS, teams)).values(used=AGENTS.c.used + 1)
-    )
-    return bool(result.rowcount)
+_FIELDS = Item.__struct_fields__
+_routing = msgspec.json.Decoder(Routing).decode
+_ITEMS = sa.select(
+    *[WORK_ITEMS.c[name] for name in _FIELDS if name != "routing"],
+    sa.type_coerce(WORK_ITEMS.c.routing, sa.Text).label("routing"),
+    CONVERSATIONS.c.key,
+    WORK_ITEMS.c.reason,
+    WORK_ITEMS.c.updated_at,
+).join_from(WORK_ITEMS, CONVERSATIONS, CONVERSATIONS.c.id == WORK_ITEMS.c.conversation_id)
 
 
-async def free_capacity(session: AsyncSession, agent: str) -> None:
-    """Give one unit back."""
-    await session.execute(sa.update(AGENTS).where(AGENTS.c.slug == agent).values(used=AGENTS.c.used - 1))
+def _item(row: Any) -> WorkItem:
+    *fields, routing, key, reason, updated_at = row
+    return WorkItem(Item(*fields, _routing(routing)), key, reason, updated_at)  # type: ignore[call-arg]
 
 
-async def waiting(session: AsyncSession, queues: Sequence[str], most: int) -> list[WorkItem]:
-    """The first `most` waiting items of each queue, all in the order they are to be taken.
+ITEMS, work_item = _ITEMS, _item  # for the questions about items that stand in other files
 
-    Ours until the end of the transaction: who takes from one of these queues waits for us, so that nobody passes
-    over an item that another has only looked at. One short walk of the index `work_items_waiting` for each queue.
+
+async def waiting(session: AsyncSession, lines: Sequence[str], most: int) -> list[WorkItem]:
+    """The first `most` waiting items of each lane of these lines: those in time, and those late.
+
+    One short walk of the index `work_items_waiting` for each lane, however many wait. The lines are locked.
     """
-    if not queues:
+    if not lines:
         return []
-    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
-        await session.execute(_LOCK_QUEUES, {"names": sorted(queues)})
-    heads = _heads(len(queues))
-    rows = await session.execute(heads, {f"queue_{n}": queue for n, queue in enumerate(queues)} | {"most": most})
-    return [WorkItem(**row._mapping) for row in rows]
+    params: dict[str, Any] = {f"line_{n}": line for n, line in enumerate(lines)}
+    rows = await session.execute(_heads(len(lines)), params | {"most": most})
+    return [_item(row) for row in rows]
 
 
-_LOCK_QUEUES = sa.text(
-    "SELECT pg_advisory_xact_lock(hashtext('router.take_next'), hashtext(name)) FROM unnest(:names) AS name"
-).bindparams(sa.bindparam("names", type_=sa.ARRAY(sa.Text)))
-
-
-@lru_cache(maxsize=64)
-def _heads(queues: int) -> sa.Select[Any]:
+@lru_cache(maxsize=256)
+def _heads(lines: int) -> sa.Select[Any]:
     heads = [
         sa.select(
             sa.select(WORK_ITEMS.c.id)
-            .where(WORK_ITEMS.c.queue == sa.bindparam(f"queue_{n}", type_=sa.Text()), WORK_ITEMS.c.state == _PENDING)
-            .order_by(WORK_ITEMS.c.rank, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id)
+            .where(
+                WORK_ITEMS.c.line == sa.bindparam(f"line_{n}", type_=sa.Text()),
+                WORK_ITEMS.c.late == late,
+                WORK_ITEMS.c.state == _PENDING,
+            )
+            .order_by(WORK_ITEMS.c.rank, WORK_ITEMS.c.sort_at, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id)
             .limit(sa.bindparam("most", type_=sa.Integer()))
             .subquery()
         )
-        for n in range(queues)
+        for n in range(lines)
+        for late in (sa.false(), sa.true())
     ]
     found = sa.union_all(*heads).subquery()
-    return _ITEMS.join(found, found.c.id == WORK_ITEMS.c.id).order_by(
-        WORK_ITEMS.c.rank, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id
-    )
+    return _ITEMS.join(found, found.c.id == WORK_ITEMS.c.id)
 
 
 _PENDING: sa.ColumnElement[str] = sa.literal_column(
@@ -100,73 +97,135 @@ _PENDING: sa.ColumnElement[str] = sa.literal_column(
 )  # written out, or the planner could not use the partial index
 
 
-async def assign(session: AsyncSession, given: Sequence[WorkItem], reason: str, actors: Sequence[str]) -> None:
-    """Write items that are assigned now; each came from `waiting` and has its agent and its next version.
+async def picks_of(session: AsyncSession, queues: Collection[str]) -> dict[str, int]:
+    """How many items each of the (locked) queues gave so far."""
+    rows = await session.execute(_PICKS, {"queues": sorted(queues)})
+    return {row.queue: row.picks for row in rows}
+
+
+_PICKS = sa.select(PICKS.c.queue, PICKS.c.picks).where(PICKS.c.queue.in_(sa.bindparam("queues", expanding=True)))
+
+
+async def count_picks(session: AsyncSession, picks: Iterable[tuple[str, int]]) -> None:
+    """The locked queues gave so many in all."""
+    rows = [{"queue": queue, "picks": n} for queue, n in sorted(picks)]
+    await bulk_insert(session, PICKS, rows, on_conflict=["queue"], update=["picks"])
+
+
+async def write(session: AsyncSession, changes: Sequence[Change], now: datetime) -> None:
+    """Items as they are now, each with its line in the history.
+
+    Each change is of the version before the item's own; for several of one item the last is what it is now.
 
     Raises:
-        Raced: one is not waiting any more, or an agent has no room any more.
+        Raced: an item was changed by somebody else; look again.
     """
-    in_order = sorted(given, key=lambda item: item.id)
-    rows = [{name: getattr(item, name) for name in ("id", *_ASSIGNED)} for item in in_order]
-    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=_STILL_WAITING) != len(rows):
-        raise Raced("an item does not wait any more")
-    loads = [{"slug": slug, "more": n} for slug, n in sorted(Counter(item.agent for item in given).items())]
-    if await bulk_update(session, AGENTS, loads, key=["slug"], values=_MORE_USED, where=_HAS_ROOM) != len(loads):
-        raise Raced("an agent has no room any more")
-    changes = [
-        {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": actor,
-         "agent": item.agent, "at": item.updated_at}
-        for item, actor in zip(given, actors, strict=True)
+    if not changes:
+        return
+    first: dict[str, Change] = {}
+    last: dict[str, Change] = {}
+    for change in changes:
+        first.setdefault(change.item.id, change)
+        last[change.item.id] = change
+    rows = []
+    for id_ in sorted(last):
+        item = last[id_].item
+        row = {name: getattr(item, name) for name in _FIELDS if name not in _SAME}
+        rows.append(row | {"was": first[id_].item.version - 1, "reason": last[id_].reason, "updated_at": now})
+    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=_AS_IT_WAS) != len(rows):
+        raise Raced("an item changed since we looked")
+    lines = {item.line: item.queue for item in (change.item for change in last.values()) if item.state == "pending"}
+    await bulk_insert(
+        session, LINES, [{"line": line, "queue": queue} for line, queue in sorted(lines.items())], on_conflict=["line"]
+    )
+    history = [
+        {"item_id": change.item.id, "version": change.item.version, "state": change.item.state,
+         "reason": change.reason, "actor": change.actor, "agent": change.agent or change.item.agent, "at": now,
+         "why": change.why}
+        for change in changes
     ]  # fmt: skip
-    await bulk_append(session, (ITEM_CHANGES, changes))
+    await bulk_append(session, (ITEM_CHANGES, history))
 
 
-_STILL_WAITING = sa.and_(WORK_ITEMS.c.state == _PENDING, WORK_ITEMS.c.version == v("version") - 1)
+async def open_in(session: AsyncSession, queues: Collection[str], after: str, most: int) -> list[WorkItem]:
+    """Open items of these queues by id, locked; the page after the id `after`."""
+    wanted = sa.and_(WORK_ITEMS.c.queue.in_(sorted(queues)), WORK_ITEMS.c.state.in_(OPEN_STATES))
+    statement = _ITEMS.where(wanted, WORK_ITEMS.c.id > after).order_by(WORK_ITEMS.c.id).limit(most)
+    return [_item(row) for row in await session.execute(statement.with_for_update(of=WORK_ITEMS))]
+
+
+async def rearrange(session: AsyncSession, moved: Sequence[Item], *, due: bool = False) -> None:
+    """Where (locked) items stand by now, and with `due` their deadlines; no step of their lives: versions stay."""
+    names = ("id", *_ARRANGED, "due_at") if due else ("id", *_ARRANGED)
+    rows = [{name: getattr(item, name) for name in names} for item in sorted(moved, key=lambda i: i.id)]
+    await bulk_update(session, WORK_ITEMS, rows, key=["id"])
+
+
+_ARRANGED = ("line", "rank", "late", "sort_at", "next_at", "routing")
+_SAME = ("conversation_id", "opened_by", "enqueued_at")
+_AS_IT_WAS = WORK_ITEMS.c.version == v("was")
+
+
+async def load_agents(session: AsyncSession, more: Counter[str], now: datetime) -> None:
+    """Add to what (locked) agents hold, in units; below zero for what they gave back.
+
+    Raises:
+        Raced: one would hold more than they have room for.
+    """
+    taken = [{"slug": slug, "more": n} for slug, n in sorted(more.items()) if n > 0]
+    if await bulk_update(session, AGENTS, taken, key=["slug"], values=_TAKEN, where=_HAS_ROOM) != len(taken):
+        raise Raced("an agent has no room any more")
+    freed = [{"slug": slug, "more": n, "idle_since": now} for slug, n in sorted(more.items()) if n < 0]
+    await bulk_update(session, AGENTS, freed, key=["slug"], values=_FREED)
+
+
 _HAS_ROOM = AGENTS.c.used + v("more") <= AGENTS.c.capacity
-_MORE_USED = {"used": AGENTS.c.used + v("more")}
-_ASSIGNED = ("state", "agent", "reason", "assigned_at", "version", "updated_at")
+_TAKEN = {"used": AGENTS.c.used + v("more"), "idle_since": sa.null()}
+_FREED = {
+    "used": AGENTS.c.used + v("more"),
+    "idle_since": sa.case((AGENTS.c.used + v("more") <= 0, v("idle_since")), else_=sa.null()),
+}
+
+
+async def lock_items(session: AsyncSession, ids: Collection[str], teams: Collection[str]) -> list[WorkItem]:
+    """These items for changing, locked in the order of their ids; strangers' are left out."""
+    statement = _ITEMS.where(WORK_ITEMS.c.id.in_(sorted(ids)), of_teams(WORK_ITEMS, teams)).order_by(WORK_ITEMS.c.id)
+    return [_item(row) for row in await session.execute(statement.with_for_update(of=WORK_ITEMS))]
 
 
 async def lock_item(session: AsyncSession, item_id: str, teams: Collection[str]) -> WorkItem | None:
     """One item for changing; None for a stranger's too."""
-    statement = _ITEMS.where(WORK_ITEMS.c.id == item_id, of_teams(WORK_ITEMS, teams))
-    row = (await session.execute(statement.with_for_update(of=WORK_ITEMS))).one_or_none()
-    return WorkItem(**row._mapping) if row else None
+    return next(iter(await lock_items(session, [item_id], teams)), None)
 
 
-async def move(
-    session: AsyncSession, item: WorkItem, *, state: str, agent: str, reason: str, actor: str, now: datetime
-) -> WorkItem:
-    """The locked item's next state, with its line in the history."""
-    assigned_at = now if state == "assigned" else item.assigned_at if agent else None
-    changed = WorkItem(
-        **{name: getattr(item, name) for name in WorkItem.__dataclass_fields__}
-        | {
-            "state": state,
-            "agent": agent,
-            "reason": reason,
-            "assigned_at": assigned_at,
-            "version": item.version + 1,
-            "updated_at": now,
-        }
+async def held_by(session: AsyncSession, agents: Collection[str], *, lock: bool = True) -> list[WorkItem]:
+    """All that these agents hold, by id."""
+    held = WORK_ITEMS.c.state.in_(("reserved", "assigned", "wrapping"))
+    statement = _ITEMS.where(WORK_ITEMS.c.agent.in_(sorted(agents)), held).order_by(WORK_ITEMS.c.id)
+    statement = statement.with_for_update(of=WORK_ITEMS) if lock else statement
+    return [_item(row) for row in await session.execute(statement)]
+
+
+async def whose_time_has_come(session: AsyncSession, now: datetime, most: int) -> list[WorkItem]:
+    """Open items that time changes, the earliest first."""
+    rows = await session.execute(_DUE, {"now": now, "most": most})
+    return [_item(row) for row in rows]
+
+
+_DUE = (
+    _ITEMS.where(
+        WORK_ITEMS.c.next_at <= sa.bindparam("now", type_=UtcDateTime()),
+        WORK_ITEMS.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN_STATES]),
     )
-    await session.execute(
-        sa.update(WORK_ITEMS)
-        .where(WORK_ITEMS.c.id == item.id)
-        .values(
-            state=state, agent=agent, reason=reason, assigned_at=assigned_at, version=changed.version, updated_at=now
-        )
-    )
-    row = {"item_id": item.id, "version": changed.version, "state": state, "reason": reason, "actor": actor,
-           "agent": agent or item.agent, "at": now}  # fmt: skip
-    await bulk_append(session, (ITEM_CHANGES, [row]))
-    return changed
+    .order_by(WORK_ITEMS.c.next_at)
+    .limit(sa.bindparam("most", type_=sa.Integer()))
+)
 
 
 async def get_item(session: AsyncSession, item_id: str, teams: Collection[str]) -> WorkItem | None:
     """One item; None for a stranger's too."""
     row = (await session.execute(_ITEMS.where(WORK_ITEMS.c.id == item_id, of_teams(WORK_ITEMS, teams)))).one_or_none()
-    return WorkItem(**row._mapping) if row else None
+    return _item(row) if row else None
 
 
 async def list_items(
@@ -186,7 +245,15 @@ async def list_items(
         if wanted is not None:
             statement = statement.where(column == wanted)
     statement = page(statement, WORK_ITEMS.c.updated_at, WORK_ITEMS.c.id, updated_after, after, limit)
-    return [WorkItem(**row._mapping) for row in await session.execute(statement)]
+    return [_item(row) for row in await session.execute(statement)]
+
+
+async def count_ahead(session: AsyncSession, item: Item) -> int:
+    """How many wait before it in its line and lane."""
+    mine = (item.rank, item.sort_at, item.enqueued_at, item.id)
+    place = sa.tuple_(WORK_ITEMS.c.rank, WORK_ITEMS.c.sort_at, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id)
+    there = sa.and_(WORK_ITEMS.c.line == item.line, WORK_ITEMS.c.late == item.late, WORK_ITEMS.c.state == _PENDING)
+    return int((await session.execute(sa.select(sa.func.count()).where(there, place < sa.tuple_(*mine)))).scalar_one())
 
 
 async def history(session: AsyncSession, item_id: str) -> list[dict[str, Any]]:

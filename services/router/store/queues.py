@@ -1,15 +1,16 @@
 """Queues: the waiting lines and how deep they are."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import ask_and_read_clock
-from services.router.domain.routing import OPEN_STATES, URGENCIES, Queue
-from services.router.store.tables import AGENTS, QUEUES, WORK_ITEMS
+from services.router.domain.eligibility import never
+from services.router.domain.setup import Setup
+from services.router.domain.words import OPEN_STATES, URGENCIES
+from services.router.store import agents
+from services.router.store.tables import WORK_ITEMS
 
 
 @dataclass(frozen=True)
@@ -27,43 +28,21 @@ class QueueFigures:
     next_due_at: datetime | None = None
 
 
-async def queues_for_routing(session: AsyncSession) -> list[Queue]:
-    """All queues; a handful of rows, read in each transaction so that a change counts at once."""
-    return [Queue(row.slug, tuple(row.languages), row.team) for row in await ask_and_read_clock(session, _FOR_ROUTING)]
+AVAILABILITIES = ("available", "at_capacity", "away", "finishing", "outside_hours", "offline")
 
 
-_FOR_ROUTING = sa.select(QUEUES.c.slug, QUEUES.c.languages, QUEUES.c.team)
+@dataclass
+class Crew:
+    """Who serves a queue. Units are of those who are there."""
+
+    by_availability: dict[str, int] = field(default_factory=lambda: dict.fromkeys(AVAILABILITIES, 0))
+    capacity: int = 0
+    used: int = 0
 
 
-async def team_of(session: AsyncSession, slug: str) -> str | None:
-    """Whose queue it is; None where there is none of that name."""
-    return (await session.execute(sa.select(QUEUES.c.team).where(QUEUES.c.slug == slug))).scalar()
-
-
-async def put_queue(
-    session: AsyncSession, slug: str, name: str, languages: Sequence[str], team: str, now: datetime
-) -> int:
-    """Create or change a queue; returns its version."""
-    changed = await session.execute(
-        sa.update(QUEUES)
-        .where(QUEUES.c.slug == slug)
-        .values(name=name, languages=list(languages), team=team, version=QUEUES.c.version + 1, updated_at=now)
-        .returning(QUEUES.c.version)
-    )
-    version = changed.scalar()
-    if version is None:
-        row = {"slug": slug, "name": name, "languages": list(languages), "team": team, "version": 1, "updated_at": now}
-        await session.execute(sa.insert(QUEUES).values(row))
-        return 1
-    return int(version)
-
-
-async def figures(session: AsyncSession, now: datetime) -> list[QueueFigures]:
+async def figures(session: AsyncSession, setup: Setup, now: datetime) -> list[QueueFigures]:
     """Every queue's depth, ages and deadlines: zero-filled, one question over the open items."""
-    found = {
-        row.slug: QueueFigures(row.slug, row.team, tuple(row.languages))
-        for row in await session.execute(sa.select(QUEUES).order_by(QUEUES.c.slug))
-    }
+    found = {slug: QueueFigures(slug, queue.team, queue.languages) for slug, queue in sorted(setup.queues.items())}
     rows = await session.execute(_OPEN, {"now": now})
     oldest: dict[str, datetime] = {}
     next_due: dict[str, datetime] = {}
@@ -111,11 +90,17 @@ def _lower(into: dict[str, datetime], queue: str, at: datetime | None) -> None:
         into[queue] = min(into.get(queue, at), at)
 
 
-async def availability(session: AsyncSession) -> dict[str, int]:
-    """How many agents are available, at capacity, finishing, away or offline."""
-    at_capacity = (AGENTS.c.used >= AGENTS.c.capacity).label("at_capacity")
-    statement = sa.select(AGENTS.c.presence, at_capacity, sa.func.count().label("n"))
-    counts = dict.fromkeys(("available", "at_capacity", "away", "finishing", "offline"), 0)
-    for row in await session.execute(statement.group_by(AGENTS.c.presence, at_capacity)):
-        counts["at_capacity" if row.presence == "available" and row.at_capacity else row.presence] += row.n
-    return counts
+async def people(session: AsyncSession, setup: Setup, now: datetime) -> dict[str, Crew]:
+    """Who serves each queue, by availability, and their units; an agent counts for every queue they serve."""
+    crews = {slug: Crew() for slug in setup.queues}
+    for agent in await agents.list_agents(session, {"*"}):
+        availability = agent.availability(setup, now)
+        candidate = agent.as_candidate(setup)
+        for slug, queue in setup.queues.items():
+            if never(candidate, queue=slug, team=queue.team, needs=()) is None:
+                crew = crews[slug]
+                crew.by_availability[availability] += 1
+                if agent.presence == "available":
+                    crew.capacity += agent.capacity
+                    crew.used += agent.used
+    return crews

@@ -6,15 +6,37 @@ from libs.common.db import Json, UtcDateTime
 
 metadata = sa.MetaData()
 
-QUEUES = sa.Table(
-    "queues",
+_OPEN = sa.text("state IN ('pending', 'reserved', 'assigned', 'wrapping')")
+_PENDING = sa.text("state = 'pending'")
+_TIMED = sa.text("next_at IS NOT NULL")
+_OPEN_AND_TIMED = sa.text("state IN ('pending', 'reserved', 'assigned', 'wrapping') AND next_at IS NOT NULL")
+_WAKING = sa.text("wake_at IS NOT NULL")
+
+SETUP = sa.Table(
+    "setup",
     metadata,
+    sa.Column("kind", sa.Text, primary_key=True),  # queues, routing-policies, sla-policies, ...
     sa.Column("slug", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("languages", Json, nullable=False),
-    sa.Column("team", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("body", Json, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+SETUP_VERSIONS = sa.Table(
+    "setup_versions",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("body", Json),  # none: it was deleted
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
+SETUP_REVISION = sa.Table(  # one row: rises with every change of the set-up
+    "setup_revision",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
 )
 AGENTS = sa.Table(
     "agents",
@@ -29,6 +51,24 @@ AGENTS = sa.Table(
     sa.Column("presence_at", UtcDateTime, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("teams", Json, nullable=False),  # further ones
+    sa.Column("queues", Json, nullable=False),  # only these; none: all of their teams
+    sa.Column("hours", sa.Text, nullable=False),
+    sa.Column("idle_since", UtcDateTime),
+    sa.Column("timeouts", sa.SmallInteger, nullable=False),  # offers in a row that nobody took
+    sa.Column("next_at", UtcDateTime),  # when what they hold goes back, if they stay away
+    sa.Index("agents_timed", "next_at", postgresql_where=_TIMED, sqlite_where=_TIMED),
+)
+AGENT_CHANGES = sa.Table(
+    "agent_changes",
+    metadata,
+    sa.Column("agent", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("presence", sa.Text, nullable=False),
+    sa.Column("capacity", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 CONVERSATIONS = sa.Table(
     "conversations",
@@ -48,6 +88,13 @@ CONVERSATIONS = sa.Table(
     sa.Column("last_customer_at", UtcDateTime, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("urgency", sa.Text, nullable=False),  # of its last item
+    sa.Column("replied_at", UtcDateTime),  # first human answer of this cycle
+    sa.Column("agent", sa.Text, nullable=False),  # who answered last, and when
+    sa.Column("agent_at", UtcDateTime),
+    sa.Column("cycle", sa.Integer, nullable=False),  # rises when it is reopened
+    sa.Column("wake_at", UtcDateTime),  # when a snooze ends
+    sa.Index("conversations_waking", "wake_at", postgresql_where=_WAKING, sqlite_where=_WAKING),
     sa.Index("conversations_of_author", "network", "author_id", "handle", "last_message_at"),
     sa.Index("conversations_changed", "updated_at", "id"),
 )
@@ -134,23 +181,25 @@ WORK_ITEMS = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("line", sa.Text, nullable=False),  # queue, team and what it requires now: a line of its own each
+    sa.Column("late", sa.Boolean, nullable=False),
+    sa.Column("sort_at", UtcDateTime, nullable=False),  # its deadline; once that is past, since when it waits
+    sa.Column("next_at", UtcDateTime),  # when time changes something about it
+    sa.Column("weight", sa.SmallInteger, nullable=False),
+    sa.Column("routing", Json, nullable=False),  # what decided, and what applies
     # at most one open item a conversation
-    sa.Index(
-        "work_items_open",
-        "conversation_id",
-        unique=True,
-        postgresql_where=sa.text("state IN ('pending', 'reserved', 'assigned', 'wrapping')"),
-        sqlite_where=sa.text("state IN ('pending', 'reserved', 'assigned', 'wrapping')"),
-    ),
+    sa.Index("work_items_open", "conversation_id", unique=True, postgresql_where=_OPEN, sqlite_where=_OPEN),
     # the order agents take them in
     sa.Index(
         "work_items_waiting",
-        "queue",
+        "line",
+        "late",
         "rank",
+        "sort_at",
         "enqueued_at",
         "id",
-        postgresql_where=sa.text("state = 'pending'"),
-        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=_PENDING,
+        sqlite_where=_PENDING,
     ),
     sa.Index(
         "work_items_held",
@@ -158,7 +207,63 @@ WORK_ITEMS = sa.Table(
         postgresql_where=sa.text("state IN ('reserved', 'assigned', 'wrapping')"),
         sqlite_where=sa.text("state IN ('reserved', 'assigned', 'wrapping')"),
     ),
+    sa.Index("work_items_timed", "next_at", postgresql_where=_OPEN_AND_TIMED, sqlite_where=_OPEN_AND_TIMED),
     sa.Index("work_items_changed", "updated_at", "id"),
+)
+LINES = sa.Table(  # those that ever were
+    "lines",
+    metadata,
+    sa.Column("line", sa.Text, primary_key=True),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Index("lines_of_queue", "queue"),
+)
+PICKS = sa.Table(  # how many items each queue gave: every fifth of a class is its oldest late one
+    "picks",
+    metadata,
+    sa.Column("queue", sa.Text, primary_key=True),
+    sa.Column("picks", sa.BigInteger, nullable=False),
+)
+CLOCKS = sa.Table(
+    "clocks",
+    metadata,
+    sa.Column("item_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),  # first, next, promise
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("policy_version", sa.Integer, nullable=False),
+    sa.Column("urgency", sa.Text, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # running, met, breached, met_late, canceled
+    sa.Column("stopped_at", UtcDateTime),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("changes", Json, nullable=False),  # earlier deadlines, each with its cause
+    sa.Index("clocks_of_conversation", "conversation_id"),
+)
+RESERVATIONS = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("item_id", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("offered_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("reservations_of_agent", "agent", "offered_at"),
+    sa.Index("reservations_of_item", "item_id"),
+)
+LEASES = sa.Table(  # who is on a conversation now, and when their draft changed last
+    "leases",
+    metadata,
+    sa.Column("conversation_id", sa.Text, primary_key=True),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("renewed_at", UtcDateTime, nullable=False),
+    sa.Column("draft_at", UtcDateTime),
 )
 ITEM_CHANGES = sa.Table(
     "work_item_changes",
@@ -170,4 +275,5 @@ ITEM_CHANGES = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("agent", sa.Text, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("why", Json),  # the candidates, and why each was not chosen
 )

@@ -4,6 +4,7 @@ import asyncio
 
 from libs.common.events import WorkItemAssigned, WorkItemCompleted, WorkItemReleased, of_type
 from services.router.handlers.taking import Ask, Takers
+from services.router.store.setup import Setups
 from tests.integration.router.conftest import World
 from tests.integration.router.messages import MINUTE, NOON, mention
 
@@ -157,14 +158,14 @@ async def test_two_replicas_never_hide_an_item_from_each_other(world: World) -> 
         *[mention(f"fr-{n}", author=f"f{n}") for n in range(4)],
         *[mention(f"en-{n}", author=f"e{n}", language="en") for n in range(4)],
     )
-    replicas = [Takers(world.database), Takers(world.another_replica)]
+    replicas = [Takers(world.database, Setups()), Takers(world.another_replica, Setups())]
 
     taken = await asyncio.gather(
         *[replicas[n % 2].take(Ask(agent, ("fr", "en"), frozenset({"*"}), "test")) for n, agent in enumerate(agents)]
     )
 
     assert all(taken), "somebody heard that nothing waits while something did"
-    assert len({item.id for item in taken if item}) == 8
+    assert len({work.item.id for work in taken if work}) == 8
 
 
 async def test_who_asks_in_the_same_moment_is_served_in_the_order_they_asked(world: World) -> None:

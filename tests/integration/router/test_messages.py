@@ -35,7 +35,7 @@ async def test_a_persons_further_messages_join_the_one_item(world: World) -> Non
     await world.hears(mention("3", at=NOON + 2 * MINUTE, urgency="critical"))
 
     [item] = await world.rows("work_items")
-    assert (item["urgency"], item["rank"], item["version"]) == ("critical", 0, 2)
+    assert (item["urgency"], item["rank"], item["version"]) == ("critical", 1, 2)
     assert {row["outcome"] for row in await world.rows("mentions")} == {"opened", "joined"}
 
 
@@ -146,7 +146,7 @@ async def test_an_edit_that_makes_a_message_more_urgent_raises_its_item_and_says
     await world.hears(mention("1", version=2, urgency="critical", text="your driver hit me"))
 
     [item] = await world.rows("work_items")
-    assert (item["urgency"], item["rank"], item["due_at"] is not None) == ("critical", 0, True)
+    assert (item["urgency"], item["rank"], item["due_at"] is not None) == ("critical", 1, True)
     history = (await world.get(f"/v1/work-items/{item['id']}"))["history"]
     assert [(change["version"], change["reason"]) for change in history] == [(2, "more_urgent")]
 

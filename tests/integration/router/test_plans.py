@@ -75,8 +75,20 @@ async def test_the_next_item_of_a_queue_is_the_head_of_an_index(postgres_url: st
     await migrate(postgres_url, "router", MIGRATIONS)
     database = connect(postgres_url, "router")
     async with database.read() as session:
-        plan = await _plan(session, items._heads(2), {"queue_0": "fr", "queue_1": "en", "most": 10})
+        plan = await _plan(session, items._heads(2), {"line_0": "fr main", "line_1": "en main", "most": 10})
     await database.close()
 
-    assert plan.count("work_items_waiting") == 2
+    assert plan.count("work_items_waiting") == 4
+    assert "Seq Scan" not in plan
+
+
+@pytest.mark.postgres
+async def test_what_is_due_is_the_head_of_an_index(postgres_url: str) -> None:
+    await migrate(postgres_url, "router", MIGRATIONS)
+    database = connect(postgres_url, "router")
+    async with database.read() as session:
+        plan = await _plan(session, items._DUE, {"now": datetime(2026, 3, 2, tzinfo=UTC), "most": 500})
+    await database.close()
+
+    assert "work_items_timed" in plan
     assert "Seq Scan" not in plan

@@ -1,0 +1,104 @@
+"""Who is served what: each who asks gets the first item by our order that they may have."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from services.router.domain.eligibility import Agent, Needs, never, parse_line
+from services.router.domain.hours import is_open
+from services.router.domain.order import Head, best, pick
+from services.router.domain.setup import Setup
+from services.router.domain.waiting import Item
+
+
+class Lane(Struct):
+    """The first items of a line that are in time, or that are late; in their order."""
+
+    queue: str
+    team: str
+    needs: Needs
+    late: bool
+    items: list[Item]
+
+
+class Serving(Struct, frozen=True):
+    """The item for one who asked, and why it: `in_time`, `fifth_pick` or `only_late`."""
+
+    item: Item
+    why: str
+
+
+class Counter:
+    """What waits at this moment in some queues, and how many each gave: asked again and again in one turn."""
+
+    def __init__(self, waiting: Iterable[Item], picks: dict[str, int], setup: Setup, now: datetime) -> None:
+        lanes: dict[tuple[str, bool], Lane] = {}
+        for item in sorted(waiting, key=lambda item: (item.rank, item.sort_at, item.enqueued_at, item.id)):
+            lane = lanes.get((item.line, item.late))
+            if lane is None:
+                queue, team, needs = parse_line(item.line)
+                lane = lanes[item.line, item.late] = Lane(queue, team, needs, item.late, [])
+            lane.items.append(item)
+        self._lanes = list(lanes.values())
+        self._picks = dict(picks)
+        self._setup = setup
+        self._now = now
+        self.gave: dict[str, int] = {}  # queues that gave something in this turn, and how many they gave by now
+
+    def serve(self, agent: Agent, queues: Collection[str], teams: Collection[str]) -> Serving | None:
+        """The next item for this agent, who has room, out of these queues; it waits here no more. None: there is none.
+
+        Args:
+            queues: from which they take. Of a queue whose supervisors' queue is among them, they get what is late.
+            teams: whose items the caller may see; {"*"} sees all.
+        """
+        heads: dict[str, tuple[list[tuple[Head, Lane, Item]], list[tuple[Head, Lane, Item]]]] = {}
+        for lane in self._lanes:
+            if "*" not in teams and lane.team not in teams:
+                continue
+            if not self._serves(agent, lane, queues):
+                continue
+            item = next((i for i in lane.items if self._takes(agent, i)), None)
+            if item is not None:
+                head = Head(item.rank, item.late, item.sort_at, item.enqueued_at, item.id)
+                heads.setdefault(lane.queue, ([], []))[lane.late].append((head, lane, item))
+        offers = []
+        found: dict[str, tuple[Lane, Item]] = {}
+        for queue, (in_time, late) in heads.items():
+            found |= {head.id: (lane, item) for head, lane, item in (*in_time, *late)}
+            picked = pick([head for head, _, _ in in_time], [head for head, _, _ in late], self._picks.get(queue, 0))
+            if picked is not None:
+                offers.append(picked)
+        chosen = best(offers)
+        if chosen is None:
+            return None
+        lane, item = found[chosen[0].id]
+        lane.items.remove(item)
+        self.gave[lane.queue] = self._picks[lane.queue] = self._picks.get(lane.queue, 0) + 1
+        return Serving(item, chosen[1])
+
+    def _serves(self, agent: Agent, lane: Lane, queues: Collection[str]) -> bool:
+        queue = self._setup.queues.get(lane.queue)
+        if queue is None or not is_open(self._setup.hours_of(queue), self._now):
+            return False
+        by, needs = lane.queue, lane.needs
+        if by not in queues:
+            if not (lane.late and queue.supervisor is not None and queue.supervisor in queues):
+                return False
+            by, needs = queue.supervisor, ()
+        # of the item's team, or of the one whose queue it was sent to
+        return any(never(agent, queue=by, team=team, needs=needs) is None for team in (lane.team, queue.team))
+
+    @staticmethod
+    def _takes(agent: Agent, item: Item) -> bool:
+        return item.weight <= agent.room and agent.slug not in item.routing.declined_by
+
+
+def lines_for(agents: Sequence[Agent], lines: Iterable[str]) -> list[str]:
+    """Those of the lines that somebody of these has the skills for."""
+    return [line for line in lines if any(_skilled(agent, parse_line(line)[2]) for agent in agents)]
+
+
+def _skilled(agent: Agent, needs: Needs) -> bool:
+    return all(agent.skills.get(skill, 0) >= level for skill, level in needs)

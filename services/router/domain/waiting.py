@@ -1,0 +1,312 @@
+"""A work item while it waits and while somebody has it: where it stands, and what time does to it."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from services.router.domain import clocks
+from services.router.domain.clocks import SlaPolicy
+from services.router.domain.eligibility import line_of
+from services.router.domain.hours import after_open
+from services.router.domain.order import NEVER, next_lift, place
+from services.router.domain.policies import Plan, needs_now, next_change, planned_again
+from services.router.domain.setup import Queue, Setup
+from services.router.domain.words import RANK, Urgency
+
+JUST_AFTER = timedelta(milliseconds=1)
+"""A deadline itself is in time; this much later is late."""
+
+
+class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What decided about an item, and what applies to it: kept with it, and shown."""
+
+    policy: str = ""  # none: the queue of its language, or the default one
+    policy_version: int = 0
+    rule: str = ""
+    sla: str = ""
+    sla_version: int = 0
+    target_seconds: float | None = None
+    step: int = 0
+    followup: bool = False
+    reasons: tuple[str, ...] = ()
+    declined_by: tuple[str, ...] = ()
+    warned: float = 0.0  # share of the target that the last warning was for
+    language: str = "und"
+    network: str = ""
+    intent: str = ""
+    topics: tuple[str, ...] = ()
+    sent_from: str = ""  # the queue it was in before it overflowed, went on call, was escalated or transferred
+    incident: str = ""
+
+
+class Item(Struct, frozen=True, gc=False):
+    """A work item as the decisions see it."""
+
+    id: str
+    conversation_id: str
+    queue: str
+    team: str
+    urgency: Urgency
+    state: str
+    enqueued_at: datetime  # the post's time on its network: ingest lag does not make anybody younger
+    due_at: datetime | None
+    agent: str
+    version: int
+    opened_by: str  # post id
+    line: str = ""
+    rank: int = 9
+    late: bool = False
+    sort_at: datetime = NEVER
+    next_at: datetime | None = None
+    weight: int = 1
+    assigned_at: datetime | None = None
+    routing: Routing = Routing()
+
+
+def plan_of(item: Item, setup: Setup) -> Plan:
+    """The plan an item got, as the set-up says it now."""
+    return planned_again(item.routing.policy, item.routing.rule, item.queue, setup)
+
+
+def arrange(item: Item, plan: Plan, setup: Setup, now: datetime) -> Item:
+    """A pending item in its line, where it stands at this moment, with the next time that this changes.
+
+    Nothing but the clock and the set-up go into it: arranging twice is arranging once.
+    """
+    age = now - item.enqueued_at
+    target = timedelta(seconds=item.routing.target_seconds) if item.routing.target_seconds is not None else None
+    routing = item.routing
+    step, needs = needs_now(plan, age, target, language=routing.language, network=routing.network)
+    where = place(item.urgency, item.enqueued_at, item.due_at, routing.followup, now)
+    return replace(
+        item,
+        line=line_of(item.queue, item.team, needs),
+        rank=where.rank,
+        late=where.late,
+        sort_at=where.sort_at,
+        next_at=_next_at(item, plan, setup, age, target, now),
+        routing=routing if routing.step == step else replace(routing, step=step),
+    )
+
+
+def _next_at(
+    item: Item, plan: Plan, setup: Setup, age: timedelta, target: timedelta | None, now: datetime
+) -> datetime | None:
+    moments = []
+    if (lift := next_lift(item.urgency, item.enqueued_at, now)) is not None:
+        moments.append(lift)
+    if item.due_at is not None:
+        if item.due_at >= now:
+            moments.append(item.due_at + JUST_AFTER)
+        if (warning := _next_warning(item, setup, target)) is not None:
+            moments.append(max(warning, now))
+    if plan.steps and (change := next_change(plan.steps, age, target)) is not None:
+        moments.append(item.enqueued_at + change)
+    return min(moments, default=None)
+
+
+def _next_warning(item: Item, setup: Setup, target: timedelta | None) -> datetime | None:
+    """When the next share of the target is reached, on the clock's own calendar."""
+    queue = setup.queues.get(item.queue)
+    if target is None or queue is None:
+        return None
+    policy = setup.sla_of(queue, item.routing.sla or None)
+    share = next((share for share in policy.warn_at if share > item.routing.warned and share < 1), None)
+    if share is None:
+        return None
+    return _at_share(item, queue, policy, setup, target, share)
+
+
+def _at_share(
+    item: Item, queue: Queue, policy: SlaPolicy, setup: Setup, target: timedelta, share: float
+) -> datetime | None:
+    """When this share of the target is over, on the clock's own calendar."""
+    if policy.basis == "elapsed" or item.urgency == "critical" or not queue.hours:
+        return item.enqueued_at + target * share
+    return after_open(setup.hours_of(queue), item.enqueued_at, target * share)
+
+
+Happened = Literal["lifted", "breached", "step", "warned"]
+
+
+class Changed(Struct, frozen=True):
+    """Time changed where an item stands. What happened, in the order it did."""
+
+    item: Item
+    happened: tuple[Happened, ...] = ()
+    warned: float = 0.0  # the share of the target reached; several at once are one warning
+
+
+class Released(Struct, frozen=True):
+    """Nobody has it any more: back in its queue with its age."""
+
+    item: Item
+    reason: str
+
+
+class Completed(Struct, frozen=True):
+    """The wrap-up is over."""
+
+    item: Item
+
+
+Ticked = Changed | Released | Completed
+
+
+def tick(item: Item, setup: Setup, now: datetime, *, draft_changed_at: datetime | None = None) -> Ticked:
+    """What this moment does to an open item whose time has come.
+
+    pending: it is lifted, gets late, enters its next step, is warned about. reserved: nobody took it in time.
+    assigned: no first reply in time, unless its draft changed in the last 5 minutes. wrapping: it is done.
+    """
+    if item.state == "wrapping":
+        return Completed(replace(item, state="completed", version=item.version + 1, next_at=None))
+    if item.state == "reserved":
+        return Released(back(item, setup, now, declined=item.agent), "timed_out")
+    if item.state == "assigned":
+        limit = _reply_limit(item, setup, draft_changed_at)
+        if limit is not None and limit <= now:
+            return Released(back(item, setup, now), "no_first_reply")
+        breached = item.due_at is not None and item.due_at < now and not item.late
+        after = replace(item, late=item.late or breached, next_at=None)
+        after = replace(after, next_at=held_until(after, setup, now, draft_changed_at))
+        return Changed(after, ("breached",) if breached else ())
+    return _waited(item, setup, now)
+
+
+def _waited(item: Item, setup: Setup, now: datetime) -> Changed:
+    warned = _share_reached(item, setup, now)
+    if warned > item.routing.warned:
+        item = replace(item, routing=replace(item.routing, warned=warned))
+    else:
+        warned = 0.0
+    after = arrange(item, plan_of(item, setup), setup, now)
+    happened: list[Happened] = []
+    if after.rank < item.rank:
+        happened.append("lifted")
+    if after.late and not item.late:
+        happened.append("breached")
+    if after.routing.step != item.routing.step or after.line != item.line:
+        happened.append("step")
+    if warned:
+        happened.append("warned")
+    if "step" in happened:
+        after = replace(after, version=item.version + 1, routing=replace(after.routing, declined_by=()))
+    return Changed(after, tuple(happened), warned)
+
+
+def _share_reached(item: Item, setup: Setup, now: datetime) -> float:
+    """The highest share of the target that is behind us; those passed together are one warning."""
+    queue = setup.queues.get(item.queue)
+    if item.due_at is None or item.routing.target_seconds is None or queue is None:
+        return 0.0
+    policy = setup.sla_of(queue, item.routing.sla or None)
+    if item.due_at < now:
+        return max([share for share in policy.warn_at if share <= 1], default=0.0)
+    target = timedelta(seconds=item.routing.target_seconds)
+    past = [
+        share
+        for share in policy.warn_at
+        if share < 1 and (at := _at_share(item, queue, policy, setup, target, share)) is not None and at <= now
+    ]
+    return max(past, default=0.0)
+
+
+DRAFT_KEEPS = timedelta(minutes=5)
+"""A held item whose draft changed this recently is never taken from its agent."""
+
+
+def _reply_limit(item: Item, setup: Setup, draft_changed_at: datetime | None) -> datetime | None:
+    queue = setup.queues.get(item.queue)
+    if queue is None or queue.first_reply_seconds is None or item.assigned_at is None:
+        return None
+    limit = item.assigned_at + timedelta(seconds=queue.first_reply_seconds)
+    return max(limit, draft_changed_at + DRAFT_KEEPS) if draft_changed_at is not None else limit
+
+
+def held_until(item: Item, setup: Setup, now: datetime, draft_changed_at: datetime | None = None) -> datetime | None:
+    """When time next says something about an assigned item: its deadline, or no first reply in time."""
+    moments = [] if item.due_at is None or item.late else [item.due_at + JUST_AFTER]
+    if (limit := _reply_limit(item, setup, draft_changed_at)) is not None:
+        moments.append(limit)
+    return min((max(moment, now + JUST_AFTER) for moment in moments), default=None)
+
+
+def given(item: Item, agent: str, setup: Setup, now: datetime) -> Item:
+    """The item in this agent's hands."""
+    held = replace(item, state="assigned", agent=agent, assigned_at=now, version=item.version + 1)
+    return replace(held, next_at=held_until(held, setup, now))
+
+
+def offered(item: Item, agent: str, until: datetime) -> Item:
+    """The item while this agent may take it."""
+    return replace(item, state="reserved", agent=agent, next_at=until, version=item.version + 1)
+
+
+def back(item: Item, setup: Setup, now: datetime, *, declined: str = "") -> Item:
+    """A held item in its queue again, with its original age; `declined`: who did not want it."""
+    routing = item.routing
+    if declined and declined not in routing.declined_by:
+        routing = replace(routing, declined_by=(*routing.declined_by, declined))
+    plan = plan_of(item, setup)
+    waiting = replace(
+        item, state="pending", agent="", assigned_at=None, version=item.version + 1, routing=routing,
+        weight=item.weight or plan.weight,  # it weighed nothing among others of its incident
+    )  # fmt: skip
+    return arrange(waiting, plan, setup, now)
+
+
+def moved(item: Item, queue: Queue, setup: Setup, now: datetime, *, team: str | None = None) -> Item:
+    """A waiting item in another queue, with its age; there nobody declined it yet. Its deadline stays."""
+    routing = replace(item.routing, sent_from=item.queue, declined_by=())
+    there = replace(
+        item, queue=queue.slug, team=team or item.team, state="pending", agent="", assigned_at=None,
+        version=item.version + 1, routing=routing, weight=item.weight or 1,
+    )  # fmt: skip
+    return arrange(there, plan_of(there, setup), setup, now)
+
+
+def raised(
+    item: Item, urgency: Urgency, reasons: Collection[str], setup: Setup, now: datetime, *, by_a_person: bool = False
+) -> Item:
+    """The item with an urgency that a fact gave it, and its new deadline; only a person lowers it.
+
+    `due = min(old due, max(start + new target, now + 10 min))`: nobody finds an item that was on time suddenly late.
+    """
+    if RANK[urgency] >= RANK[item.urgency] and not by_a_person:
+        fresh = tuple(dict.fromkeys((*item.routing.reasons, *reasons)))
+        if fresh == item.routing.reasons:
+            return item
+        return replace(item, version=item.version + 1, routing=replace(item.routing, reasons=fresh))
+    queue = setup.queues.get(item.queue) or next(iter(setup.queues.values()))
+    policy = setup.sla_of(queue, item.routing.sla or None)
+    hours = setup.hours_of(queue)
+    target = clocks.target_of(policy, urgency, item.routing.intent)
+    wanted = clocks.deadline(policy, hours, urgency, item.routing.intent, item.enqueued_at, None)
+    lower = RANK[urgency] > RANK[item.urgency]
+    due = _new_deadline(None if lower else item.due_at, wanted, now)
+    routing = replace(
+        item.routing,
+        reasons=tuple(dict.fromkeys((*item.routing.reasons, *reasons))),
+        target_seconds=target.total_seconds() if target is not None else None,
+        warned=0.0,
+    )
+    after = replace(item, urgency=urgency, due_at=due, version=item.version + 1, routing=routing)
+    if item.state == "pending":
+        return arrange(after, plan_of(after, setup), setup, now)
+    where = place(urgency, item.enqueued_at, due, routing.followup, now)
+    return replace(after, rank=where.rank, late=where.late, sort_at=where.sort_at)
+
+
+AT_LEAST = timedelta(minutes=10)
+"""What a new, earlier deadline leaves at least."""
+
+
+def _new_deadline(old: datetime | None, wanted: datetime | None, now: datetime) -> datetime | None:
+    if wanted is None:
+        return old
+    later = max(wanted, now + AT_LEAST)
+    return later if old is None else min(old, later)

@@ -1,0 +1,177 @@
+"""Queues that push or assign: the first item by our order goes to the agent it suits best."""
+
+import asyncio
+from collections import Counter
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common import db
+from libs.common.db import Database
+from libs.common.errors import Raced, Unavailable
+from libs.common.events import Event, WorkItemOffered, derived_id
+from libs.common.outbox import emit
+from services.router.domain.eligibility import Agent, choose, parse_line, why_not
+from services.router.domain.hours import is_open
+from services.router.domain.order import Head, pick
+from services.router.domain.setup import Queue, Setup
+from services.router.domain.waiting import Item, given, moved, offered
+from services.router.handlers.events_of import assigned_event
+from services.router.ids import typed_id
+from services.router.store import agents, items, lines, reservations
+from services.router.store.items import Change
+from services.router.store.reservations import Reservation
+from services.router.store.setup import Setups
+
+log = structlog.get_logger()
+
+AT_ONCE = 50  # heads of each lane of a queue
+POLL_SECONDS = 1.0
+SHOWN = 20  # candidates that a decision is kept with
+
+
+class Dispatcher:
+    """Woken by what this process commits, and by a poll for what others do; queues that pull do not concern it."""
+
+    def __init__(self, database: Database, setups: Setups) -> None:
+        self._database = database
+        self._setups = setups
+        self._told = asyncio.Event()
+        database.after_commit.append(self._told.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop."""
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
+            self._told.clear()
+            gave = 0
+            try:
+                gave = await self.turn()
+            except (Unavailable, Raced) as error:
+                log.warning("dispatcher_waits", reason=str(error))
+            if not gave:
+                told = asyncio.create_task(self._told.wait())
+                await asyncio.wait([stopping, told], timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                told.cancel()
+        await stopping
+
+    async def turn(self) -> int:
+        """One look at each queue that gives by itself; returns how many items it gave."""
+        async with self._database.read() as session:
+            setup = await self._setups.current(session)
+        giving = [queue for _, queue in sorted(setup.queues.items()) if queue.dispatch != "pull"]
+        return sum([await self._database.write(partial(self._give, slug=queue.slug)) for queue in giving])
+
+    async def _give(self, session: AsyncSession, slug: str) -> int:
+        setup = await self._setups.current(session)
+        now = await db.now(session)
+        queue = setup.queues.get(slug)
+        if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), now):
+            return 0
+        people = {agent.slug: agent.as_candidate(setup) for agent in await agents.with_room(session)}
+        heads = await items.waiting(session, await lines.lock(session, [slug]), AT_ONCE)
+        picks = (await items.picks_of(session, [slug])).get(slug, 0)
+        keys = {work.item.id: work.key for work in heads}
+        waiting = {work.item.id: work.item for work in heads}
+        changes: list[Change] = []
+        offers: list[Reservation] = []
+        told: list[Event] = []
+        loads: Counter[str] = Counter()
+        while waiting and (next_ := _next(waiting, picks)) is not None:
+            item, order = waiting.pop(next_[0].id), next_[1]
+            chosen, why = _candidate(item, queue, people, now)
+            if chosen is None:
+                if (above := _declined_by_all(item, queue, why, setup)) is not None:
+                    changes.append(Change(moved(item, above, setup, now), "declined_by_all", "router", why=why))
+                continue
+            picks += 1
+            people[chosen.slug] = replace(chosen, used=chosen.used + item.weight, idle_since=None)
+            loads[chosen.slug] += item.weight
+            decided = {"order": order, "candidates": why}
+            if queue.dispatch == "assign":
+                held = given(item, chosen.slug, setup, now)
+                changes.append(Change(held, "dispatched", "router", chosen.slug, decided))
+                told.append(assigned_event(held, keys[item.id], now, ""))
+            else:
+                until = now + timedelta(seconds=queue.reservation_seconds)
+                held = offered(item, chosen.slug, until)
+                changes.append(Change(held, "offered", "router", chosen.slug, decided))
+                offers.append(_reservation(held, now, until))
+                told.append(_offered(held, offers[-1], keys[item.id], now))
+        await items.load_agents(session, loads, now)
+        await items.write(session, changes, now)
+        await reservations.add(session, offers)
+        if loads:
+            await items.count_picks(session, [(slug, picks)])
+        emit(session, told)
+        return len(changes)
+
+
+def _next(waiting: dict[str, Item], picks: int) -> tuple[Head, str] | None:
+    heads = [Head(item.rank, item.late, item.sort_at, item.enqueued_at, item.id) for item in waiting.values()]
+    return pick([head for head in heads if not head.late], [head for head in heads if head.late], picks)
+
+
+def _candidate(
+    item: Item, queue: Queue, people: dict[str, Agent], now: datetime
+) -> tuple[Agent | None, list[dict[str, Any]]]:
+    """Who gets it, and why each other one did not."""
+    _, _, needs = parse_line(item.line)
+    fit: list[Agent] = []
+    why: list[dict[str, Any]] = []
+    for slug, agent in people.items():
+        reasons = [
+            why_not(
+                agent, queue=item.queue, team=team, needs=needs, weight=item.weight, now=now,
+                declined_by=item.routing.declined_by,
+            )
+            for team in dict.fromkeys((item.team, queue.team))
+        ]  # fmt: skip
+        if None in reasons:
+            fit.append(agent)
+        else:
+            why.append({"agent": slug, "not": reasons[0]})
+    chosen = choose(fit, needs)
+    order = sorted(fit, key=lambda agent: agent is not chosen)
+    return chosen, ([{"agent": agent.slug, "used": agent.used, "of": agent.capacity} for agent in order] + why)[:SHOWN]
+
+
+def _declined_by_all(item: Item, queue: Queue, why: list[dict[str, Any]], setup: Setup) -> Queue | None:
+    """The supervisors' queue, where everybody who could take it declined."""
+    if not item.routing.declined_by or queue.supervisor is None:
+        return None
+    if any(candidate["not"] == "capacity" for candidate in why):
+        return None
+    return setup.queues.get(queue.supervisor)
+
+
+def _reservation(item: Item, now: datetime, until: datetime) -> Reservation:
+    return Reservation(
+        id=typed_id("rsv", now, item.id, str(item.version)),
+        item_id=item.id,
+        agent=item.agent,
+        team=item.team,
+        state="pending",
+        offered_at=now,
+        expires_at=until,
+    )
+
+
+def _offered(item: Item, offer: Reservation, key: str, now: datetime) -> WorkItemOffered:
+    return WorkItemOffered(
+        event_id=derived_id(item.id, WorkItemOffered.type, str(item.version)),
+        occurred_at=now,
+        key=key,
+        item_id=item.id,
+        conversation_id=item.conversation_id,
+        queue=item.queue,
+        agent=item.agent,
+        version=item.version,
+        reservation_id=offer.id,
+        expires_at=offer.expires_at,
+        team=item.team,
+    )

@@ -1,0 +1,72 @@
+"""SLA clocks as they are kept: one for each item that has a deadline, counted once."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.db import bulk_update
+from services.router.domain.waiting import Item
+from services.router.store.tables import CLOCKS
+
+
+async def breach(session: AsyncSession, items: Collection[str]) -> list[tuple[str, str]]:
+    """The deadlines of these items are past, unanswered; returns (kind, policy) of those that were running."""
+    if not items:
+        return []
+    result = await session.execute(
+        sa.update(CLOCKS)
+        .where(CLOCKS.c.item_id.in_(sorted(items)), CLOCKS.c.kind.in_(("first", "next")), CLOCKS.c.state == "running")
+        .values(state="breached")
+        .returning(CLOCKS.c.kind, CLOCKS.c.policy)
+    )
+    return [(row.kind, row.policy) for row in result]
+
+
+async def cancel(session: AsyncSession, items: Collection[str], reason: str, now: datetime) -> None:
+    """These items need no answer any more. A deadline that was missed stays so."""
+    await session.execute(
+        sa.update(CLOCKS)
+        .where(CLOCKS.c.item_id.in_(sorted(items)), CLOCKS.c.state == "running")
+        .values(state="canceled", stopped_at=now, reason=reason)
+    )
+
+
+async def retarget(session: AsyncSession, changed: Sequence[tuple[Item, datetime | None, str]], now: datetime) -> None:
+    """New deadlines of running clocks: each item as it is now, the deadline it had, and the cause."""
+    rows = []
+    for item, old, cause in changed:
+        if item.due_at is None:
+            continue
+        rows.append((item, {"at": now, "due_at": old, "cause": cause, "policy_version": item.routing.sla_version}))
+    if not rows:
+        return
+    known = {
+        (row.item_id, row.kind): row.changes
+        for row in await session.execute(
+            sa.select(CLOCKS.c.item_id, CLOCKS.c.kind, CLOCKS.c.changes).where(
+                CLOCKS.c.item_id.in_(sorted(item.id for item, _ in rows))
+            )
+        )
+    }
+    await bulk_update(
+        session,
+        CLOCKS,
+        [
+            {"item_id": item.id, "kind": kind, "due_at": item.due_at, "urgency": item.urgency,
+             "policy_version": item.routing.sla_version, "changes": [*known[item.id, kind], change]}
+            for item, change in rows
+            for kind in ("first", "next")
+            if (item.id, kind) in known
+        ],
+        key=("item_id", "kind"),
+        where=CLOCKS.c.state == "running",
+    )  # fmt: skip
+
+
+async def of_conversation(session: AsyncSession, conversation_id: str) -> list[dict[str, Any]]:
+    """All clocks of one conversation, oldest first."""
+    statement = sa.select(CLOCKS).where(CLOCKS.c.conversation_id == conversation_id).order_by(CLOCKS.c.started_at)
+    return [dict(row._mapping) for row in await session.execute(statement)]

@@ -1,0 +1,47 @@
+"""Lines: all items of a queue that require the same wait in one, and so each has a head that can be found at once."""
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.router.store.tables import LINES
+
+
+class Lines:
+    """The lines there are. They are few and never go: what was read once is not asked again."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    async def known(self, session: AsyncSession, named: Collection[str]) -> Collection[str]:
+        """Those that are kept; read again only when one of `named` is new here."""
+        if not self._known.issuperset(named):
+            self._known |= set((await session.execute(_ALL)).scalars())
+        return self._known
+
+
+_ALL = sa.select(LINES.c.line)
+
+
+async def lock(session: AsyncSession, queues: Sequence[str]) -> list[str]:
+    """The lines of these queues, ours until the end of the transaction.
+
+    Who takes from one of these queues waits for us, so that nobody passes over an item that another has only looked
+    at.
+    """
+    if not queues:
+        return []
+    if session.get_bind().dialect.name != "postgresql":  # SQLite has one writer anyway
+        return list((await session.execute(_OF_QUEUES, {"names": sorted(queues)})).scalars())
+    locked = await session.execute(_LOCKED, {"names": sorted(queues)})
+    return [line for line in locked.scalars() if line is not None]
+
+
+_OF_QUEUES = (
+    sa.select(LINES.c.line).where(LINES.c.queue.in_(sa.bindparam("names", expanding=True))).order_by(LINES.c.line)
+)
+_LOCKED = sa.text(
+    "WITH locked AS MATERIALIZED (SELECT name, pg_advisory_xact_lock(hashtext('router.take_next'), hashtext(name)) "
+    "FROM unnest(:names) AS name) SELECT lines.line FROM locked LEFT JOIN lines ON lines.queue = locked.name"
+).bindparams(sa.bindparam("names", type_=sa.ARRAY(sa.Text)))
