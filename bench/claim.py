@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import uvloop
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bench.measure import Clock, Turn, interleaved, nearest_rank, own_cpu, profiled, quiet_gc, timed
@@ -16,6 +17,7 @@ from bench.results import Goal, Result, cpu_ratio, ratio, row_of
 from libs.common.db import Database, connect
 from libs.common.migrate import migrate
 from services.router.app import MIGRATIONS
+from services.router.handlers.figures import Figures
 from services.router.handlers.taking import Ask, Takers
 from services.router.store import agents
 from services.router.store.setup import Setups
@@ -197,7 +199,7 @@ async def _taking(
     await connection.execute(_FILL_ITEMS)
     await connection.execute("analyze router.work_items; analyze router.conversations")
 
-    takers = Takers(database, Setups())
+    takers = Takers(database, Setups(), Figures(CollectorRegistry()))
 
     async def take(number: int) -> object:
         mine = tuple(queues[number % len(queues)])

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 import uvloop
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from bench.measure import Clock, Turn, cut, interleaved, own_cpu, profiled, quiet_gc, timed
 from bench.options import Options
@@ -20,6 +20,7 @@ from libs.common.db import Database, connect
 from libs.common.events import MentionClassified
 from libs.common.migrate import migrate
 from services.router.app import MIGRATIONS
+from services.router.handlers.figures import Figures
 from services.router.handlers.messages import Messages
 from services.router.store.lines import Lines
 from services.router.store.setup import Setups
@@ -42,8 +43,7 @@ class _RouterSide:
 
     def __init__(self, database: Database, posts: Posts) -> None:
         self._database, self._posts = database, posts
-        stopped = Counter("sla_clocks_total", "", ("kind", "policy", "outcome"), registry=CollectorRegistry())
-        self._messages = Messages(Setups(), Lines(), stopped)
+        self._messages = Messages(Setups(), Lines(), Figures(CollectorRegistry()))
 
     async def ready(self, count: int) -> list[Sequence[MentionClassified]]:
         """Empty tables, and mentions for them."""

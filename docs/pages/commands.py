@@ -16,8 +16,8 @@ line on standard error and an exit status that is not 0: 1 something is away or 
 70 a mistake of ours, 130 stopped by Ctrl-C.
 
 Commands that speak to a running house (`replay`, `dlq`, `doctor`, `apply`, `simulate`) find it through the data
-folder; else through `GUICHET_URL`, which wins; else on the usual ports of this machine. They take the key from `GUICHET_KEY`, else from the
-file `key` that `guichet up` keeps in the data folder.
+folder; else through `GUICHET_URL`, which wins; else on the usual ports of this machine. They take the key from
+`GUICHET_KEY`, else from the file `key` that `guichet up` keeps in the data folder.
 """
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from libs.common import dead_letters
 from libs.common.auth import Keyring
@@ -30,6 +30,7 @@ from services.router.api import (
 )
 from services.router.handlers.desk import Desk
 from services.router.handlers.dispatching import Dispatcher
+from services.router.handlers.figures import Figures
 from services.router.handlers.messages import Messages
 from services.router.handlers.offers import Offers
 from services.router.handlers.presence import Presences
@@ -45,7 +46,6 @@ from services.router.store.setup import Setups
 
 HEARS = (CLASSIFIED, REPLIES)
 MIGRATIONS = Path(__file__).parent / "migrations"
-_CLOCK_LABELS = ("kind", "policy", "outcome")
 
 
 def build(settings: RouterSettings, bus: Bus) -> Service:
@@ -55,21 +55,21 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
     gate = Gate(settings.database, "router", MIGRATIONS)
     keyring = Keyring(settings.keys)
     setups = Setups()
-    clocks = Counter("sla_clocks_total", "Clocks by how they ended", _CLOCK_LABELS, registry=metrics.registry)
-    messages = Messages(setups, Lines(), clocks)
+    figures = Figures(metrics.registry)
+    messages = Messages(setups, Lines(), figures)
     worker = Worker(bus, "router", metrics, database=database, writing=dict.fromkeys(HEARS, messages.on_messages))
     log_watch = LogWatch(bus)
     relay = Relay(database, bus, "router", metrics)
     snapshot = Snapshot(database, setups, metrics.registry)
-    timers = Timers(database, setups, clocks)
-    dispatcher = Dispatcher(database, setups)
+    timers = Timers(database, setups, figures)
+    dispatcher = Dispatcher(database, setups, figures)
     app = web_app(
         "router",
         [
             queues.routes(snapshot),
             agents.routes(database, setups, Presences(setups)),
-            work_items.routes(database, Takers(database, setups), Desk(setups), setups),
-            reservations.routes(database, Offers(setups)),
+            work_items.routes(database, Takers(database, setups, figures), Desk(setups, figures), setups),
+            reservations.routes(database, Offers(setups, figures)),
             *setup.routes(database, SettingUp(database, recompute, (snapshot.forget,))),
             business_hours.routes(database),
             simulations.routes(Rehearsals(database, setups)),

@@ -48,7 +48,7 @@ class WaitOfClass(BaseModel):
     p80_seconds: int | None
     p90_seconds: int | None
     more_than_hours: int | None
-    reason: str | None = Field(description="Why it is not known: few_samples, nobody_available, never_open")
+    reason: str | None = Field(description="Why it is not known: few_samples, nobody_available, never_open, unsteady")
     since: datetime | None = Field(description="Since when this is published")
     ahead: int
 

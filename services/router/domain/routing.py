@@ -254,9 +254,7 @@ def _open(
 
 
 def _incident(message: Message, talk: Conversation, language: str, setup: Setup) -> str:
-    facts = Facts(
-        talk.team, message.handle, language, message.intent, message.topics, message.text, message.posted_at
-    )
+    facts = Facts(talk.team, message.handle, language, message.intent, message.topics, message.text, message.posted_at)
     return incident_of(setup.incidents, facts)
 
 

@@ -54,7 +54,7 @@ class MoreThan(Struct, frozen=True, gc=False):
 
 
 class Unknown(Struct, frozen=True, gc=False):
-    """Nothing can be said: `few_samples`, `nobody_available`, `never_open`."""
+    """Nothing can be said: `few_samples`, `nobody_available`, `never_open`, `unsteady`."""
 
     reason: str
 
@@ -122,19 +122,19 @@ def expected(
         waits = waits + _until_started(number, line, ahead, mu, most_a_second)
     waits.sort()
     if np.isinf(waits[int(0.8 * SAMPLES)]):
-        return _more_than(waits)
+        return _longer(waits)
     raw = [min(float(waits[int(share * SAMPLES)]), float(ahead.opened[-1])) for share in SHARES]
     p50, p80, p90 = (quantile * factor for quantile, factor in zip(raw, correct(line.regime), strict=True))
     p80 = max(p50, p80)
     if p80 > LONGEST:
-        return _more_than(waits)
+        return _longer(waits)
     return Known((p50, p80, max(p80, p90)), (raw[0], raw[1], raw[2]), line.regime)
 
 
-def _more_than(waits: Floats) -> MoreThan:
-    """Hours that nine tenths of such items wait at least, as far as anybody looks."""
-    least = min(float(waits[int(0.1 * SAMPLES)]), LONGEST)
-    return MoreThan(max(1, int(least // 3600)))
+def _longer(waits: Floats) -> MoreThan | Unknown:
+    """Hours that nine tenths of such items wait at least, as far as anybody looks; below one nothing is sure."""
+    least = int(min(float(waits[int(0.1 * SAMPLES)]), LONGEST) // 3600)
+    return MoreThan(least) if least else Unknown("unsteady")
 
 
 def _until_started(number: int, line: Line, ahead: Outlook, mu: Speed, most: float | None) -> Floats:

@@ -17,6 +17,7 @@ from services.router.domain.setup import Setup
 from services.router.domain.waiting import Item, back, given, moved, raised
 from services.router.domain.words import HELD_STATES, Urgency
 from services.router.handlers.events_of import assigned_event, done_event, released_event
+from services.router.handlers.figures import Figures
 from services.router.store import agents, clocks, items
 from services.router.store.agents import Agent
 from services.router.store.items import Change, WorkItem
@@ -26,8 +27,9 @@ from services.router.store.setup import Setups
 class Desk:
     """One item at a time, by a person's word."""
 
-    def __init__(self, setups: Setups) -> None:
+    def __init__(self, setups: Setups, figures: Figures) -> None:
         self._setups = setups
+        self._figures = figures
 
     async def claim(
         self, session: AsyncSession, item_id: str, agent: str, teams: Collection[str], actor: str
@@ -156,6 +158,7 @@ class Desk:
         trace = traceparent()
         if item.state == "assigned" and before.state != "assigned":
             emit(session, [assigned_event(item, work.key, now, trace)])
+            self._figures.assigned(session, [item], now)
         elif item.state == "completed":
             emit(session, [done_event(item, work.key, reason, now, trace)])
         elif item.state == "pending" and before.agent:

@@ -21,6 +21,7 @@ from services.router.domain.order import Head, pick
 from services.router.domain.setup import Queue, Setup
 from services.router.domain.waiting import Item, given, moved, offered
 from services.router.handlers.events_of import assigned_event
+from services.router.handlers.figures import Figures
 from services.router.ids import typed_id
 from services.router.store import agents, items, lines, reservations
 from services.router.store.items import Change
@@ -37,9 +38,10 @@ SHOWN = 20  # candidates that a decision is kept with
 class Dispatcher:
     """Woken by what this process commits, and by a poll for what others do; queues that pull do not concern it."""
 
-    def __init__(self, database: Database, setups: Setups) -> None:
+    def __init__(self, database: Database, setups: Setups, figures: Figures) -> None:
         self._database = database
         self._setups = setups
+        self._figures = figures
         self._told = asyncio.Event()
         database.after_commit.append(self._told.set)
 
@@ -108,6 +110,8 @@ class Dispatcher:
         if loads:
             await items.count_picks(session, [(slug, picks)])
         emit(session, told)
+        given_now = [change.item for change in changes if change.item.state == "assigned"]
+        self._figures.assigned(session, given_now, now)
         return len(changes)
 
 

@@ -1,11 +1,9 @@
 """What `mentions.classified` and `replies` bring: customers' messages and our own posts."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from msgspec.structs import replace
-from prometheus_client import Counter as Total
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
@@ -34,6 +32,7 @@ from services.router.domain.routing import (
 from services.router.domain.setup import Setup
 from services.router.domain.waiting import Item, given, raised
 from services.router.handlers.events_of import assigned_event, completed_event
+from services.router.handlers.figures import Figures
 from services.router.handlers.own_posts import answered_event, on_own_post
 from services.router.ids import typed_id
 from services.router.store import agents
@@ -48,10 +47,10 @@ DELETED_VERSION = 2_147_483_647  # above every edit: a deleted post stays delete
 class Messages:
     """What the router hears."""
 
-    def __init__(self, setups: Setups, lines: Lines, stopped: Total) -> None:
+    def __init__(self, setups: Setups, lines: Lines, figures: Figures) -> None:
         self._setups = setups
         self._lines = lines
-        self._stopped = stopped  # clocks, by kind, policy and outcome
+        self._figures = figures
 
     async def on_messages(self, events: Sequence[Event], session: AsyncSession) -> None:
         """Keep the messages, and route those that somebody must answer; one transaction, whatever the size."""
@@ -72,11 +71,8 @@ class Messages:
         told += await _give_back_to_the_same(session, floor, setup)
         await floors.save(session, floor, await self._lines.known(session, _lines_of(floor)))
         emit(session, told)
-        db.once_committed(session, partial(self._count, floor.outcomes))
-
-    def _count(self, outcomes: Mapping[tuple[str, str, str], int]) -> None:
-        for labels, n in outcomes.items():
-            self._stopped.labels(*labels).inc(n)
+        self._figures.clocks(session, floor.outcomes)
+        self._figures.assigned(session, [floor.new_items[id_] for id_ in floor.taken], now)
 
 
 def _lines_of(floor: Floor) -> set[str]:

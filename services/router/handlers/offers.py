@@ -12,6 +12,7 @@ from libs.common.trace import traceparent
 from services.router.domain.waiting import back, given
 from services.router.handlers.desk import unknown
 from services.router.handlers.events_of import assigned_event
+from services.router.handlers.figures import Figures
 from services.router.store import agents, items, reservations
 from services.router.store.items import Change, WorkItem
 from services.router.store.reservations import Reservation
@@ -21,8 +22,9 @@ from services.router.store.setup import Setups
 class Offers:
     """Reservations, accepted or rejected."""
 
-    def __init__(self, setups: Setups) -> None:
+    def __init__(self, setups: Setups, figures: Figures) -> None:
         self._setups = setups
+        self._figures = figures
 
     async def known(self, session: AsyncSession, id_: str, teams: Collection[str]) -> Reservation:
         """One offer.
@@ -49,6 +51,7 @@ class Offers:
         await reservations.end(session, [held.id], "accepted", "", now)
         await agents.set_values(session, offer.agent, timeouts=0)
         emit(session, [assigned_event(held, work.key, now, traceparent())])
+        self._figures.assigned(session, [held], now)
         return WorkItem(held, work.key, "accepted", now)
 
     async def reject(

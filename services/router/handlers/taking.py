@@ -17,6 +17,7 @@ from services.router.domain.setup import Setup
 from services.router.domain.waiting import given
 from services.router.handlers.desk import cannot_take, unknown
 from services.router.handlers.events_of import assigned_event
+from services.router.handlers.figures import Figures
 from services.router.store import agents, items, lines
 from services.router.store.items import Change, WorkItem
 from services.router.store.setup import Setups
@@ -43,9 +44,10 @@ Answer = WorkItem | Problem | None
 class Takers:
     """The door of take-next: a crowd costs one transaction, not one each."""
 
-    def __init__(self, database: Database, setups: Setups) -> None:
+    def __init__(self, database: Database, setups: Setups, figures: Figures) -> None:
         self._database = database
         self._setups = setups
+        self._figures = figures
         self._waiting: list[tuple[Ask, asyncio.Future[Answer]]] = []
         self._serving: asyncio.Task[None] | None = None
 
@@ -68,9 +70,7 @@ class Takers:
         while self._waiting:
             turn, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
-                answers = await self._database.write(
-                    partial(take_next, setups=self._setups, asks=[ask for ask, _ in turn])
-                )
+                answers = await self._database.write(partial(self._take_next, asks=[ask for ask, _ in turn]))
             except Exception as error:
                 for _, future in turn:
                     if not future.done():
@@ -79,6 +79,12 @@ class Takers:
             for (_, future), answer in zip(turn, answers, strict=True):
                 if not future.done():  # its caller may have gone; the item is theirs all the same
                     future.set_result(answer)
+
+    async def _take_next(self, session: AsyncSession, asks: Sequence[Ask]) -> list[Answer]:
+        answers = await take_next(session, self._setups, asks)
+        taken = [answer for answer in answers if isinstance(answer, WorkItem)]
+        self._figures.assigned(session, [work.item for work in taken], await db.now(session))
+        return answers
 
 
 async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) -> list[Answer]:

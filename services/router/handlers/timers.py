@@ -4,11 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from functools import partial
 
 import sqlalchemy as sa
 import structlog
-from prometheus_client import Counter as Total
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
@@ -19,6 +17,7 @@ from libs.common.outbox import emit
 from services.router.domain.setup import Setup
 from services.router.domain.waiting import Changed, Completed, Released, tick
 from services.router.handlers.events_of import done_event, released_event
+from services.router.handlers.figures import Figures
 from services.router.handlers.presence import relieve
 from services.router.store import agents, clocks, items, leases, reservations
 from services.router.store.items import Change, WorkItem
@@ -37,10 +36,10 @@ Further = Callable[[AsyncSession, Setup, datetime], Awaitable[int]]
 class Timers:
     """One sweep at a time over all replicas; a moment changes a row once, in the transaction that moves its timer."""
 
-    def __init__(self, database: Database, setups: Setups, stopped: Total, further: Sequence[Further] = ()) -> None:
+    def __init__(self, database: Database, setups: Setups, figures: Figures, further: Sequence[Further] = ()) -> None:
         self._database = database
         self._setups = setups
-        self._stopped = stopped
+        self._figures = figures
         self._further = further
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -124,8 +123,7 @@ class Timers:
         await reservations.end(session, [work.item.id for work in timed_out], "timed_out", "no_answer", now)
         for slug, n in sorted(Counter(work.item.agent for work in timed_out).items()):
             await self._let_pass(session, people.get(slug), n, now)
-        for kind, policy in await clocks.breach(session, breached):
-            db.once_committed(session, partial(self._stopped.labels(kind, policy, "breached").inc, 1))
+        self._figures.clocks(session, Counter((*clock, "breached") for clock in await clocks.breach(session, breached)))
         return len(due)
 
     async def _let_pass(self, session: AsyncSession, agent: agents.Agent | None, n: int, now: datetime) -> None:

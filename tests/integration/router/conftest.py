@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,12 +22,18 @@ from libs.common.migrate import migrate
 from libs.common.outbox import OUTBOX
 from services.router.app import MIGRATIONS, build
 from services.router.handlers.dispatching import Dispatcher
+from services.router.handlers.figures import Figures
 from services.router.handlers.messages import Messages
 from services.router.handlers.timers import Timers
 from services.router.settings import RouterSettings
 from services.router.store import setup
 from services.router.store.lines import Lines
 from services.router.store.setup import Setups
+
+
+def figures() -> Figures:
+    """Counters of their own."""
+    return Figures(CollectorRegistry())
 
 
 class World:
@@ -46,8 +52,7 @@ class World:
         self.another_replica = another_replica
         self.http = http
         self.other_team = other_team
-        stopped = Counter("sla_clocks_total", "", ("kind", "policy", "outcome"), registry=CollectorRegistry())
-        self.messages = Messages(Setups(), Lines(), stopped)
+        self.messages = Messages(Setups(), Lines(), figures())
 
     async def hears(self, *events: Event) -> None:
         """One batch, in one transaction."""
@@ -102,14 +107,13 @@ class World:
 
     async def time_passes(self, after: timedelta) -> int:
         """The timers look, so long from now; says how many rows they changed."""
-        stopped = Counter("sla_clocks_total", "", ("kind", "policy", "outcome"), registry=CollectorRegistry())
         async with self.later(after) as database:
-            return await Timers(database, Setups(), stopped).turn()
+            return await Timers(database, Setups(), figures()).turn()
 
     async def dispatched(self, after: timedelta = timedelta()) -> int:
         """The dispatcher looks, so long from now; says how many items moved."""
         async with self.later(after) as database:
-            return await Dispatcher(database, Setups()).turn()
+            return await Dispatcher(database, Setups(), figures()).turn()
 
     async def take(self, agent: str, queues: Sequence[str] = (), status: int = 200) -> Any:
         """The next item for an agent."""

@@ -5,7 +5,7 @@ import asyncio
 from libs.common.events import WorkItemAssigned, WorkItemCompleted, WorkItemReleased, of_type
 from services.router.handlers.taking import Ask, Takers
 from services.router.store.setup import Setups
-from tests.integration.router.conftest import World
+from tests.integration.router.conftest import World, figures
 from tests.integration.router.messages import MINUTE, NOON, mention
 
 
@@ -158,7 +158,7 @@ async def test_two_replicas_never_hide_an_item_from_each_other(world: World) -> 
         *[mention(f"fr-{n}", author=f"f{n}") for n in range(4)],
         *[mention(f"en-{n}", author=f"e{n}", language="en") for n in range(4)],
     )
-    replicas = [Takers(world.database, Setups()), Takers(world.another_replica, Setups())]
+    replicas = [Takers(world.database, Setups(), figures()), Takers(world.another_replica, Setups(), figures())]
 
     taken = await asyncio.gather(
         *[replicas[n % 2].take(Ask(agent, ("fr", "en"), frozenset({"*"}), "test")) for n, agent in enumerate(agents)]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from services.router.handlers.dispatching import Dispatcher
 from services.router.store.leases import put as put_lease
 from services.router.store.setup import Setups
-from tests.integration.router.conftest import World
+from tests.integration.router.conftest import World, figures
 from tests.integration.router.messages import mention, own_post, reply
 
 SECOND = timedelta(seconds=1)
@@ -119,7 +119,7 @@ async def test_several_dispatchers_never_give_one_item_twice_nor_too_much(world:
     for n in range(4):
         await world.agent(f"agent-{n}", capacity=2)
     await world.hears(*[mention(str(n), author=f"a{n}", at=now()) for n in range(20)])
-    both = [Dispatcher(world.database, Setups()), Dispatcher(world.another_replica, Setups())]
+    both = [Dispatcher(world.database, Setups(), figures()), Dispatcher(world.another_replica, Setups(), figures())]
 
     await asyncio.gather(*[dispatcher.turn() for dispatcher in both * 3])
 

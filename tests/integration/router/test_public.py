@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
@@ -23,6 +23,7 @@ from libs.common.web import web_app
 from services.router.api import expected_wait, public
 from services.router.api.public import Buckets
 from services.router.app import MIGRATIONS
+from services.router.handlers.figures import Figures
 from services.router.handlers.messages import Messages
 from services.router.handlers.waits import Waits
 from services.router.store import agents, setup
@@ -60,8 +61,7 @@ class Office:
             metrics=Metrics(CollectorRegistry(), "router"),
             keyring=Keyring(keys),
         )  # fmt: skip
-        stopped = Counter("sla_clocks_total", "", ("kind", "policy", "outcome"), registry=CollectorRegistry())
-        self.messages = Messages(self.setups, Lines(), stopped)
+        self.messages = Messages(self.setups, Lines(), Figures(CollectorRegistry()))
 
     async def _banner_of(self, _handle: str, _tongue: str) -> str | None:
         return self.banner
