@@ -126,7 +126,9 @@ def _value(path: str, value: Any) -> str:
     if path.endswith("_seconds") and isinstance(value, int):
         return spans.told(value)
     match value:
-        case None | [] | () | {} | "":
+        case None | [] | () | "":
+            return "none"
+        case Mapping() if not value:  # `{}` as a pattern would be any mapping
             return "none"
         case bool():
             return "yes" if value else "no"

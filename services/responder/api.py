@@ -16,7 +16,7 @@ from libs.common.db import Database
 from libs.common.idempotency import RequiredKey, Stored, recall, remember
 from libs.common.lists import PAGE, Limit, Page, check_if_match, cut, decode_cursor, etag_of
 from libs.common.problems import Problem
-from services.responder.domain.latency import DEFINITION, WITHIN_SECONDS, Spread
+from services.responder.domain.latency import WITHIN_SECONDS, How, Spread, definition
 from services.responder.domain.replies import NothingToFollow, Reply, State, Taken, wrong_with
 from services.responder.handlers.replies import NotThere, Replies, Wish
 from services.responder.store import mentions
@@ -111,6 +111,7 @@ class LatencyReport(BaseModel):
     """How long people waited for an answer, and what exactly that means."""
 
     definition: str
+    how: How
     unit: Literal["seconds"] = "seconds"
     from_: datetime = Field(serialization_alias="from")
     to: datetime
@@ -232,6 +233,9 @@ def stats_routes(database: Database) -> APIRouter:
         ] = None,
         to: Annotated[AwareDatetime | None, Query(description="Now unless written")] = None,
         group_by: mentions.GroupBy = "none",
+        how: Annotated[
+            How, Query(description="covered: by a later reply to another message of its conversation")
+        ] = "direct",
     ) -> LatencyReport:
         """How long the mentions of a time waited for our first answer."""
         async with database.read() as session:
@@ -239,9 +243,11 @@ def stats_routes(database: Database) -> APIRouter:
             since = _utc(from_, "from") if from_ else max(until, _DAWN) - timedelta(hours=24)
             if since >= until:
                 raise Problem(422, "empty-time", "`from` is not before `to`", fix="Swap them.")
-            spreads = await mentions.response_latency(session, since, until, group_by, caller.teams, WITHIN_SECONDS)
+            spreads = await mentions.response_latency(
+                session, since, until, group_by, caller.teams, WITHIN_SECONDS, how
+            )
         groups = [LatencyGroup.of(spread) for spread in spreads]
-        return LatencyReport(definition=DEFINITION, from_=since, to=until, groups=groups)
+        return LatencyReport(definition=definition(how), how=how, from_=since, to=until, groups=groups)
 
     return routes
 

@@ -19,6 +19,8 @@ from libs.common.worker import Worker
 from services.router.api import (
     agents,
     business_hours,
+    conversation_actions,
+    conversations,
     corrections,
     mentions,
     people,
@@ -28,10 +30,12 @@ from services.router.api import (
     simulations,
     work_items,
 )
+from services.router.handlers.conversations import Conversations
 from services.router.handlers.desk import Desk
 from services.router.handlers.dispatching import Dispatcher
 from services.router.handlers.figures import Figures
 from services.router.handlers.messages import Messages
+from services.router.handlers.moving import Moving
 from services.router.handlers.offers import Offers
 from services.router.handlers.presence import Presences
 from services.router.handlers.recomputing import recompute
@@ -40,6 +44,7 @@ from services.router.handlers.simulations import Rehearsals
 from services.router.handlers.snapshot import Snapshot
 from services.router.handlers.taking import Takers
 from services.router.handlers.timers import Timers
+from services.router.handlers.waking import Waker
 from services.router.settings import RouterSettings
 from services.router.store.lines import Lines
 from services.router.store.setup import Setups
@@ -61,7 +66,7 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
     log_watch = LogWatch(bus)
     relay = Relay(database, bus, "router", metrics)
     snapshot = Snapshot(database, setups, metrics.registry)
-    timers = Timers(database, setups, figures)
+    timers = Timers(database, setups, figures, [Waker().wake])
     dispatcher = Dispatcher(database, setups, figures)
     app = web_app(
         "router",
@@ -75,6 +80,8 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
             simulations.routes(Rehearsals(database, setups)),
             people.routes(keyring, lambda: list_keys(settings.keys)),
             mentions.routes(database),
+            conversations.routes(database),
+            conversation_actions.routes(database, Conversations(setups), Moving(setups)),
             corrections.routes(database),
             dead_letters.routes("router", bus, metrics, HEARS),
         ],

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.proof.arithmetic import Expected, nearest_rank
-from tests.proof.house import ROOT, House, eventually
+from tests.proof.house import DIRECT, ROOT, House, eventually
 
 Strike = Callable[[], Awaitable[str]]
 """Kills something and waits until it is back; says what it was."""
@@ -92,7 +92,7 @@ async def outcome(house: House, wanted: Expected, *, quiet_seconds: float = 60) 
     own_posts = await house.ids("router", "own_posts", "post_id")
     assert sorted(mentions) == sorted(wanted.mentions)
     assert sorted(own_posts) == sorted(wanted.own_posts)
-    measured = sorted(await house.ids("responder", "latencies", "latency_seconds"))
+    measured = sorted(await house.ids("responder", DIRECT, "latency_seconds"))
     assert measured == list(wanted.latencies_seconds)
     report = (await house.get("responder", "/v1/stats/response-latency?group_by=none&from=2000-01-01T00:00:00Z"))[
         "groups"

@@ -6,7 +6,7 @@ from libs.common.events.base import WORK_ITEMS, Event, Intent, Labels, Urgency, 
 
 
 class MentionRouted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """router: the mention is kept, and this is where it waits (or why it does not)."""
+    """router: the mention is kept, and this is where it waits (or why it does not). Told again when it moves."""
 
     topics: ClassVar[tuple[str, ...]] = (WORK_ITEMS,)
     type: ClassVar[str] = "mention.routed.v1"
@@ -31,7 +31,10 @@ class MentionRouted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
 
 
 class MentionAnswered(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """router: a post of ours answers this mention; told again for a further answer. Times are the network's."""
+    """router: a post of ours answers this mention; told again for a further answer. Times are the network's.
+
+    `direct`: it names the mention. `covered`: it comes after it in its conversation and names another one, or none.
+    """
 
     topics: ClassVar[tuple[str, ...]] = (WORK_ITEMS,)
     type: ClassVar[str] = "mention.answered.v1"
@@ -97,7 +100,7 @@ class WorkItemCompleted(_OfWorkItem, frozen=True, gc=False, kw_only=True, omit_d
     type: ClassVar[str] = "work_item.completed.v1"
 
     version: int
-    reason: str  # answered, answered_elsewhere, wrapped, done
+    reason: str  # answered, answered_elsewhere, wrapped, done, resolved
 
 
 class WorkItemCanceled(_OfWorkItem, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -106,7 +109,7 @@ class WorkItemCanceled(_OfWorkItem, frozen=True, gc=False, kw_only=True, omit_de
     type: ClassVar[str] = "work_item.canceled.v1"
 
     version: int
-    reason: str  # deleted
+    reason: str  # deleted, spam, duplicate, merged
 
 
 class ResponseWarned(_OfWorkItem, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -3,17 +3,30 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import msgspec
 
 WITHIN_SECONDS = (3600, 5400, 86400)
 """The report says which share was answered within each of these."""
 
-DEFINITION = (
-    "Seconds from a mention to our earliest post that answers it directly, both by the network's own times. "
-    "Counted: mentions posted from `from` (included) to `to` (not included) that have an answer. "
-    "Percentiles are nearest-rank: the smallest wait that at least that share did not exceed."
-)
+How = Literal["direct", "covered", "any"]
+"""Which answers count: those that name the mention, those that come after it in its conversation, the first of both."""
+
+_ANSWERS: dict[How, str] = {
+    "direct": "our earliest post that answers it directly",
+    "covered": "our earliest post after it in its conversation that answers another message of it",
+    "any": "our earliest post that answers it, directly or after it in its conversation",
+}
+
+
+def definition(how: How) -> str:
+    """What the report's figures are, in words."""
+    return (
+        f"Seconds from a mention to {_ANSWERS[how]}, both by the network's own times. "
+        "Counted: mentions posted from `from` (included) to `to` (not included) that have such an answer. "
+        "Percentiles are nearest-rank: the smallest wait that at least that share did not exceed."
+    )
 
 
 class Latency(msgspec.Struct, frozen=True, gc=False):

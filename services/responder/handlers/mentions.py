@@ -25,7 +25,7 @@ class Mentions:
         new = await store.keep_latencies(session, latencies)
 
         def count() -> None:
-            self.figures.answered(new)
+            self.figures.answered([latency for latency in new if latency.how == "direct"])
             self.figures.left_out(left_out, "answered_before_posted")
 
         after_commit(session, count)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import FEW, bulk_append, bulk_insert
 from libs.common.errors import Raced
-from services.responder.domain.latency import Latency, Spread
+from services.responder.domain.latency import How, Latency, Spread
 from services.responder.domain.replies import Target
 from services.responder.store.tables import LATENCIES, TARGETS
 
@@ -81,12 +81,13 @@ async def response_latency(
     group_by: GroupBy,
     teams: Collection[str],
     within_seconds: Sequence[int],
+    how: How = "direct",
 ) -> list[Spread]:
     """How long the mentions posted in [since, until) waited, by group, in the order of the groups' names.
 
     Everything is computed in the database: one walk along the index on `posted_at`.
     """
-    rows = await session.execute(_spread(since, until, group_by, teams, within_seconds))
+    rows = await session.execute(_spread(since, until, group_by, teams, within_seconds, how))
     return [
         Spread(
             row.key if group_by != "none" else None,
@@ -104,15 +105,23 @@ async def response_latency(
 
 
 def _spread(
-    since: datetime, until: datetime, group_by: GroupBy, teams: Collection[str], within_seconds: Sequence[int]
+    since: datetime,
+    until: datetime,
+    group_by: GroupBy,
+    teams: Collection[str],
+    within_seconds: Sequence[int],
+    how: How = "direct",
 ) -> sa.Select[Any]:
     key: sa.ColumnElement[Any] = sa.literal("") if group_by == "none" else LATENCIES.c[group_by]
-    answered = (
-        sa.select(key.label("key"), LATENCIES.c.latency_seconds.label("waited"))
-        .where(LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until)
-        .where(LATENCIES.c.how == sa.literal_column("'direct'"), visible(LATENCIES.c.team, teams))
-        .subquery()
-    )
+    asked = sa.and_(LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until, visible(LATENCIES.c.team, teams))
+    waited = LATENCIES.c.latency_seconds.label("waited")
+    if how == "any":  # the first of both
+        first = sa.func.min(key).label("key"), sa.func.min(LATENCIES.c.latency_seconds).label("waited")
+        mention = LATENCIES.c.network, LATENCIES.c.post_id
+        answered = sa.select(*first).where(asked).group_by(*mention).subquery()
+    else:
+        of_kind = LATENCIES.c.how == sa.literal_column(f"'{how}'")
+        answered = sa.select(key.label("key"), waited).where(asked, of_kind).subquery()
     ranked = sa.select(
         answered.c.key,
         answered.c.waited,

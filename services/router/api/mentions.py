@@ -1,4 +1,4 @@
-"""Mentions and conversations over REST: what came, what it is, where it waits, what was said."""
+"""Mentions over REST: what came, what it is, where it waits, what answered it."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,8 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from libs.common.auth import Caller, needs
 from libs.common.db import Database
 from libs.common.lists import PAGE, Limit, Page, cut, decode_cursor
-from libs.common.problems import Problem
-from services.router.handlers.desk import unknown, unknown_mention
+from services.router.handlers.desk import unknown_mention
 from services.router.store import conversations as store
 
 Row = dict[str, Any]
@@ -59,50 +58,14 @@ class MentionOut(BaseModel):
     in_reply_to: str | None
     answered_at: datetime | None
     answered_by: str | None
+    covered_at: datetime | None = Field(description="When the first reply after it came that names another message")
+    covered_by: str | None
     team: str
     updated_at: datetime
-
-
-class ConversationOut(BaseModel):
-    """All messages with one author and one handle in one thread, or within 72 h of the last."""
-
-    id: str
-    network: str
-    author_id: str
-    author_username: str
-    handle: str
-    team: str
-    language: str
-    state: str
-    opened_at: datetime
-    last_message_at: datetime
-    last_customer_at: datetime
-    version: int
-    updated_at: datetime
-
-
-class Said(BaseModel):
-    """One message of a conversation."""
-
-    side: Literal["customer", "brand"]
-    network: str
-    post_id: str
-    text: str
-    posted_at: datetime
-    in_reply_to: str | None
-    agent: str | None = None
-    reply_id: str | None = None
-    labels: dict[str, Any] | None = None
-
-
-class Timeline(BaseModel):
-    """What was said, oldest first."""
-
-    items: list[Said]
 
 
 def routes(database: Database) -> APIRouter:
-    """The routes of mentions and conversations."""
+    """The routes of mentions."""
     router = APIRouter(prefix="/v1", tags=["mentions"])
 
     @router.get("/mentions")
@@ -131,57 +94,7 @@ def routes(database: Database) -> APIRouter:
             raise unknown_mention(network, post_id)
         return mention_out(row)
 
-    @router.get("/conversations")
-    async def list_conversations(
-        caller: Annotated[Caller, needs("mentions:read")],
-        author: Annotated[str | None, Query(description="network:author id, such as x:222")] = None,
-        state: str | None = None,
-        handle: str | None = None,
-        limit: Limit = PAGE,
-        cursor: Cursor = None,
-        updated_after: UpdatedAfter = None,
-    ) -> Page[ConversationOut]:
-        """Conversations by the time they last changed."""
-        network, _, author_id = (author or "").partition(":")
-        if author is not None and not (network and author_id):
-            raise Problem(
-                400, "bad-author", "This is not an author", f"author={author!r}",
-                "Write the network, a colon and the author's id: author=x:222.",
-            )  # fmt: skip
-        async with database.read() as session:
-            rows = await store.list_conversations(
-                session, caller.teams, author=(network, author_id) if author else None, state=state, handle=handle,
-                updated_after=updated_after, after=decode_cursor(cursor), limit=limit,
-            )  # fmt: skip
-        page, next_cursor = cut(rows, limit, lambda row: (row["updated_at"], row["id"]))
-        return Page(items=[ConversationOut(**row) for row in page], next_cursor=next_cursor)
-
-    @router.get("/conversations/{conversation_id}")
-    async def get_conversation(
-        conversation_id: str, caller: Annotated[Caller, needs("mentions:read")]
-    ) -> ConversationOut:
-        """One conversation."""
-        return ConversationOut(**await _conversation(database, conversation_id, caller))
-
-    @router.get("/conversations/{conversation_id}/timeline")
-    async def get_timeline(
-        conversation_id: str, caller: Annotated[Caller, needs("mentions:read")], limit: Limit = PAGE
-    ) -> Timeline:
-        """What was said, both sides, public and private, oldest first."""
-        await _conversation(database, conversation_id, caller)
-        async with database.read() as session:
-            rows = await store.timeline(session, conversation_id, limit)
-        return Timeline(items=[_said(row) for row in rows])
-
     return router
-
-
-async def _conversation(database: Database, conversation_id: str, caller: Caller) -> Row:
-    async with database.read() as session:
-        row = await store.get_conversation(session, conversation_id, caller.teams)
-    if row is None:
-        raise unknown("conversation", conversation_id, "GET /v1/conversations lists them.")
-    return row
 
 
 def mention_out(row: Row) -> MentionOut:
@@ -212,19 +125,6 @@ def mention_out(row: Row) -> MentionOut:
 
 _SAME = (
     "network", "post_id", "version", "handle", "also_named", "author_id", "author_username", "text", "private",
-    "posted_at", "received_at", "labels", "conversation_id", "answered_at", "answered_by", "team", "updated_at",
+    "posted_at", "received_at", "labels", "conversation_id", "answered_at", "answered_by", "covered_at",
+    "covered_by", "team", "updated_at",
 )  # fmt: skip
-
-
-def _said(row: Row) -> Said:
-    return Said(
-        side=row["from"],
-        network=row["network"],
-        post_id=row["post_id"],
-        text=row["text"],
-        posted_at=row["posted_at"],
-        in_reply_to=row["in_reply_to"] or None,
-        agent=row.get("agent") or None,
-        reply_id=row.get("reply_id") or None,
-        labels=row.get("labels"),
-    )

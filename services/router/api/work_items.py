@@ -10,7 +10,8 @@ from libs.common.auth import Caller, needs
 from libs.common.db import Database
 from libs.common.lists import PAGE, Limit, Page, cut, decode_cursor
 from libs.common.trace import traceparent
-from services.router.api.mentions import ConversationOut, Cursor, MentionOut, UpdatedAfter, mention_out
+from services.router.api.conversation_shapes import ConversationOut, conversation_out
+from services.router.api.mentions import Cursor, MentionOut, UpdatedAfter, mention_out
 from services.router.api.procedures import ProcedureOut, procedures_of
 from services.router.api.queues import Slug
 from services.router.domain.eligibility import parse_line
@@ -291,7 +292,7 @@ async def _taken(database: Database, setups: Setups, work: WorkItem, caller: Cal
         mention = await conversations.get_mention(session, conversation["network"], work.item.opened_by, caller.teams)
     return Taken(
         item=item_out(work),
-        conversation=ConversationOut(**conversation),
+        conversation=conversation_out(conversation),
         mention=mention_out(mention) if mention else None,
         procedures=procedures_of(work.item, conversation["author_id"], setup),
     )

@@ -19,6 +19,9 @@ JOINS_WITHIN = timedelta(hours=72)
 REPEATED_AFTER = timedelta(minutes=10)
 """A second message this long after an unanswered one asks again; sooner it goes on with what was said."""
 
+STALE_AFTER = timedelta(hours=24)
+"""A public conversation that waits and in which nothing new was written for so long is looked at in bulk."""
+
 
 class Conversation(Struct, frozen=True, gc=False):
     """All messages with one author and one handle in one thread, or within 72 h of the last message."""
@@ -42,7 +45,10 @@ class Conversation(Struct, frozen=True, gc=False):
     agent: str = ""  # who answered last, and when
     agent_at: datetime | None = None
     cycle: int = 1  # rises when it is reopened after it was resolved
-    wake_at: datetime | None = None
+    wake_at: datetime | None = None  # a snooze ends, it goes stale, it closes
+    reason: str = ""  # why it is in its state, where somebody said so
+    merged_into: str = ""  # the conversation that has its messages now
+    private: bool = False  # the customer's latest message
     item: Item | None = None
 
 
@@ -157,18 +163,18 @@ def route(
     item = talk.item
     if item is not None and item.state != "wrapping":
         item = _heard_again(item, talk, message, setup, now)
-        return Joined(_heard(talk, message, language, "open", item=item), item)
+        return Joined(_heard(talk, message, language, "open", now, item=item), item)
     if answered_at is not None and answered_at >= message.posted_at:
-        return Answered(_heard(talk, message, language, "waiting_customer", answered_at=answered_at, item=item))
+        return Answered(_heard(talk, message, language, "waiting_customer", now, answered_at=answered_at, item=item))
     followup = conversation is not None and talk.replied_at is not None
     if not _needs_us(message, followup):
-        return SetAside(_heard(talk, message, language, talk.state if conversation else "set_aside", item=item))
+        return SetAside(_heard(talk, message, language, talk.state if conversation else "set_aside", now, item=item))
     if talk.state in ("resolved", "closed"):  # reopened: a new cycle with clocks of its own
         talk = replace(talk, cycle=talk.cycle + 1, replied_at=None)
     urgency = _urgency(message, talk, followup)
-    opened = _open(message, talk, language, urgency, followup, setup, now, new_item_id)
+    opened = open_item(message, talk, language, urgency, followup, setup, now, new_item_id)
     return Opened(
-        _heard(talk, message, language, "open", item=opened),
+        _heard(talk, message, language, "open", now, item=opened),
         opened,
         replace(item, state="completed", version=item.version + 1, next_at=None) if item is not None else None,
         "" if opened.routing.incident else _returns_to(talk, urgency, message.posted_at, setup.queues[opened.queue]),
@@ -192,7 +198,7 @@ def _urgency(message: Message, talk: Conversation, followup: bool) -> Urgency:
     return min(message.urgency, inherited, key=lambda urgency: RANK[urgency])
 
 
-def _open(
+def open_item(
     message: Message,
     talk: Conversation,
     language: str,
@@ -202,6 +208,7 @@ def _open(
     now: datetime,
     new_item_id: str,
 ) -> Item:
+    """A work item for this message of the conversation, in the queue and the line where it waits."""
     subject = Subject(
         team=talk.team,
         language=language,
@@ -298,11 +305,15 @@ def _heard(
     message: Message,
     language: str,
     state: str,
+    now: datetime,
     *,
     item: Item | None = None,
     answered_at: datetime | None = None,
 ) -> Conversation:
-    """The conversation after this message."""
+    """The conversation after this message. An item that was put aside is wanted at once."""
+    wake_at = talk.wake_at if state == talk.state else None
+    if state == "open":
+        wake_at = now if item is not None and item.routing.parked is not None else stale_at(message.private, now)
     return replace(
         talk,
         language=language,
@@ -312,10 +323,17 @@ def _heard(
         state=state,
         urgency=item.urgency if item is not None else talk.urgency,
         replied_at=talk.replied_at or answered_at,
-        wake_at=None if state == "open" else talk.wake_at,
+        wake_at=wake_at,
+        reason=talk.reason if state == talk.state else "",
+        private=message.private,
         item=item,
         version=talk.version + 1,
     )
+
+
+def stale_at(private: bool, now: datetime) -> datetime | None:
+    """When a conversation goes stale that waits from now on; a private one never does."""
+    return None if private else now + STALE_AFTER
 
 
 def answered_by(
@@ -323,15 +341,19 @@ def answered_by(
 ) -> tuple[Conversation, Item | None]:
     """The conversation after a post of ours, and the item that is thereby done or in its wrap-up (or None).
 
-    A post older than the customer's latest message leaves the item open: that message is still unanswered.
+    A post older than the customer's latest message leaves the item open: that message is still unanswered. One
+    after the conversation was resolved (we say in public that it is) leaves it so.
     """
     item = conversation.item
     if post.posted_at < conversation.last_customer_at:
         return conversation, None
     done = _done(item, setup, now) if item is not None and item.state != "wrapping" else None
+    over = item is None and conversation.state in ("resolved", "closed")
     after = replace(
         conversation,
-        state="waiting_customer",
+        state=conversation.state if over else "waiting_customer",
+        wake_at=conversation.wake_at if over else None,
+        reason=conversation.reason if over else "",
         last_message_at=max(conversation.last_message_at, post.posted_at),
         replied_at=conversation.replied_at or post.posted_at,
         agent=post.agent or conversation.agent,

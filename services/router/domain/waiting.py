@@ -40,6 +40,7 @@ class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
     topics: tuple[str, ...] = ()
     sent_from: str = ""  # the queue it was in before it overflowed, went on call, was escalated or transferred
     incident: str = ""
+    parked: int | None = None  # units it uses again once its conversation is neither on hold nor snoozed
 
 
 class Item(Struct, frozen=True, gc=False):
@@ -221,7 +222,7 @@ DRAFT_KEEPS = timedelta(minutes=5)
 
 def _reply_limit(item: Item, setup: Setup, draft_changed_at: datetime | None) -> datetime | None:
     queue = setup.queues.get(item.queue)
-    if queue is None or queue.first_reply_seconds is None or item.assigned_at is None:
+    if queue is None or queue.first_reply_seconds is None or item.assigned_at is None or is_aside(item):
         return None
     limit = item.assigned_at + timedelta(seconds=queue.first_reply_seconds)
     return max(limit, draft_changed_at + DRAFT_KEEPS) if draft_changed_at is not None else limit
@@ -246,8 +247,37 @@ def offered(item: Item, agent: str, until: datetime) -> Item:
     return replace(item, state="reserved", agent=agent, next_at=until, version=item.version + 1)
 
 
+def put_aside(item: Item, setup: Setup, now: datetime) -> Item:
+    """A held item while its conversation is on hold or snoozed: still its agent's, and it uses no capacity.
+
+    Its deadline goes on; nobody loses it for want of a reply.
+    """
+    routing = replace(item.routing, parked=item.weight)
+    aside = replace(item, weight=0, version=item.version + 1, routing=routing)
+    return replace(aside, next_at=held_until(aside, setup, now))
+
+
+def is_aside(item: Item) -> bool:
+    """Whether its conversation is on hold or snoozed."""
+    return item.routing.parked is not None
+
+
+def taken_up(item: Item, setup: Setup, now: datetime) -> Item:
+    """An item that was put aside in the hands of its agent again, who has room for it."""
+    held = replace(_whole(item), assigned_at=now, version=item.version + 1)
+    return replace(held, next_at=held_until(held, setup, now))
+
+
+def _whole(item: Item) -> Item:
+    """With the weight it has when it is not put aside."""
+    if item.routing.parked is None:
+        return item
+    return replace(item, weight=item.routing.parked, routing=replace(item.routing, parked=None))
+
+
 def back(item: Item, setup: Setup, now: datetime, *, declined: str = "") -> Item:
     """A held item in its queue again, with its original age; `declined`: who did not want it."""
+    item = _whole(item)
     routing = item.routing
     if declined and declined not in routing.declined_by:
         routing = replace(routing, declined_by=(*routing.declined_by, declined))
@@ -261,6 +291,7 @@ def back(item: Item, setup: Setup, now: datetime, *, declined: str = "") -> Item
 
 def moved(item: Item, queue: Queue, setup: Setup, now: datetime, *, team: str | None = None) -> Item:
     """A waiting item in another queue, with its age; there nobody declined it yet. Its deadline stays."""
+    item = _whole(item)
     routing = replace(item.routing, sent_from=item.queue, declined_by=())
     there = replace(
         item, queue=queue.slug, team=team or item.team, state="pending", agent="", assigned_at=None,

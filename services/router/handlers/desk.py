@@ -14,7 +14,7 @@ from libs.common.outbox import emit
 from libs.common.problems import Problem
 from libs.common.trace import traceparent
 from services.router.domain.setup import Setup
-from services.router.domain.waiting import Item, back, given, moved, raised
+from services.router.domain.waiting import Item, back, given, is_aside, moved, raised
 from services.router.domain.words import HELD_STATES, Urgency
 from services.router.handlers.events_of import assigned_event, done_event, released_event
 from services.router.handlers.figures import Figures
@@ -45,10 +45,10 @@ class Desk:
             person = None
         work = await _locked(session, item_id, teams)
         now = await db.now(session)
-        if problem := cannot_take(agent, person, setup, now, weight=work.item.weight):
-            raise problem
         if work.item.state != "pending":
             raise not_waiting(work.item)
+        if problem := cannot_take(agent, person, setup, now, weight=work.item.weight):
+            raise problem
         held = given(work.item, agent, setup, now)
         return await self._save(session, work, held, "claimed", actor, now, Counter({agent: held.weight}))
 
@@ -131,7 +131,7 @@ class Desk:
             Problem: 404 for an unknown item, 409 where it is done.
         """
         setup = await self._setups.current(session)
-        work = await _open(session, item_id, teams)
+        work = await _open(session, item_id, teams, put_aside=True)
         if work.item.urgency == urgency:
             return work
         now = await db.now(session)
@@ -222,7 +222,7 @@ async def _locked(session: AsyncSession, item_id: str, teams: Collection[str]) -
     return work
 
 
-async def _open(session: AsyncSession, item_id: str, teams: Collection[str]) -> WorkItem:
+async def _open(session: AsyncSession, item_id: str, teams: Collection[str], *, put_aside: bool = False) -> WorkItem:
     """An item that is not done, locked after whoever holds it: agents before items, as everywhere."""
     seen = await items.get_item(session, item_id, teams)
     if seen is None:
@@ -232,6 +232,14 @@ async def _open(session: AsyncSession, item_id: str, teams: Collection[str]) -> 
     work = await _locked(session, item_id, teams)
     if work.item.agent != seen.item.agent:
         raise Raced("the item changed hands")
+    if is_aside(work.item) and not put_aside:
+        raise Problem(
+            409,
+            "put-aside",
+            "Its conversation is on hold or snoozed",
+            f"{work.item.id} waits with {work.item.agent} for somebody else, or for a time.",
+            f"POST /v1/conversations/{work.item.conversation_id}/resume first, or act on the conversation.",
+        )
     if work.item.state not in ("pending", *HELD_STATES):
         raise Problem(
             409,

@@ -2,7 +2,14 @@
 
 from datetime import datetime
 
-from libs.common.events import Event, WorkItemAssigned, WorkItemCompleted, WorkItemReleased, derived_id
+from libs.common.events import (
+    Event,
+    WorkItemAssigned,
+    WorkItemCanceled,
+    WorkItemCompleted,
+    WorkItemReleased,
+    derived_id,
+)
 from services.router.domain.waiting import Item
 
 
@@ -49,6 +56,23 @@ def done_event(item: Item, key: str, reason: str, now: datetime, traceparent: st
     """Done, by a human answer or by an agent's word."""
     return WorkItemCompleted(
         event_id=derived_id(item.id, WorkItemCompleted.type, str(item.version)),
+        occurred_at=now,
+        key=key,
+        traceparent=traceparent,
+        item_id=item.id,
+        conversation_id=item.conversation_id,
+        queue=item.queue,
+        agent=item.agent,
+        version=item.version,
+        reason=reason,
+        team=item.team,
+    )
+
+
+def canceled_event(item: Item, key: str, reason: str, now: datetime, traceparent: str) -> Event:
+    """Nobody needs to answer it any more."""
+    return WorkItemCanceled(
+        event_id=derived_id(item.id, WorkItemCanceled.type, str(item.version)),
         occurred_at=now,
         key=key,
         traceparent=traceparent,

@@ -35,7 +35,7 @@ from services.router.handlers.events_of import assigned_event, completed_event
 from services.router.handlers.figures import Figures
 from services.router.handlers.own_posts import answered_event, on_own_post
 from services.router.ids import typed_id
-from services.router.store import agents
+from services.router.store import agents, covered
 from services.router.store import floor as floors
 from services.router.store.floor import Floor, KnownAnswer, KnownMention
 from services.router.store.lines import Lines
@@ -83,6 +83,7 @@ async def _load(session: AsyncSession, now: Any, events: Sequence[Event]) -> Flo
     posts: list[floors.PostKey] = []
     own: list[floors.PostKey] = []
     answered: list[floors.PostKey] = []
+    answering: list[floors.AuthorKey] = []
     authors: list[floors.AuthorKey] = []
     times = []
     for event in events:
@@ -97,12 +98,16 @@ async def _load(session: AsyncSession, now: Any, events: Sequence[Event]) -> Flo
             if event.in_reply_to:
                 answered.append((event.network, event.in_reply_to))
             if person:
-                authors.append((event.network, person, event.handle))
+                answering.append((event.network, person, event.handle))
         elif isinstance(event, MentionDeleted):
             posts.append((event.network, event.post_id))
-    return await floors.load(
-        session, now, posts=posts, authors=authors, own=own, answered=answered, earliest=min(times, default=None)
+    earliest = min(times, default=None)
+    floor = await floors.load(
+        session, now, posts=posts, authors=[*authors, *answering], own=own, answered=answered, earliest=earliest
     )
+    if own and earliest is not None:
+        await covered.load(session, floor, answered, answering, earliest)
+    return floor
 
 
 # --- customers' messages
@@ -142,7 +147,7 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
     )
     answers = floor.answers.get(key, [])
     first = min(answers, key=lambda answer: answer.posted_at, default=None)
-    joined = conversation_of(message, floor.of_author(event.network, event.author_id, event.handle))
+    joined = floor.heir(conversation_of(message, floor.of_author(event.network, event.author_id, event.handle)))
     routed = route(
         message,
         joined,
@@ -259,9 +264,13 @@ def _keep(
         "received_at": event.received_at,
         "answered_at": first.posted_at if first else None,
         "answered_by": first.post_id if first else None,
+        "covered_at": None,
+        "covered_by": None,
         "traceparent": event.traceparent,
         "updated_at": floor.now,
     }
+    if floor.covers:
+        floor.uncovered.setdefault(conversation.id, set()).add((event.network, event.post_id))
     known = KnownMention(
         network=event.network,
         post_id=event.post_id,
@@ -315,7 +324,8 @@ def _on_deleted(floor: Floor, event: MentionDeleted) -> list[Event]:
         return []
     item = _canceled(conversation.item)
     floor.close(item, "deleted")
-    floor.keep(replace(conversation, item=None, state="dismissed", version=conversation.version + 1))
+    gone = replace(conversation, item=None, state="dismissed", reason="deleted", wake_at=None)
+    floor.keep(replace(gone, version=conversation.version + 1))
     return [
         WorkItemCanceled(
             event_id=derived_id(event.event_id, WorkItemCanceled.type, item.id),
@@ -361,6 +371,8 @@ def _tombstone(floor: Floor, event: MentionDeleted, known: KnownMention | None) 
         "received_at": event.occurred_at,
         "answered_at": None,
         "answered_by": None,
+        "covered_at": None,
+        "covered_by": None,
         "traceparent": event.traceparent,
         "updated_at": floor.now,
     }

@@ -1,5 +1,7 @@
 """Our own posts: what they answer, whose conversation they belong to, which item is thereby done."""
 
+from typing import Literal
+
 from libs.common.events import (
     Event,
     MentionAnswered,
@@ -7,6 +9,7 @@ from libs.common.events import (
     ReplyPosted,
     derived_id,
 )
+from services.router.domain.conversations import covers
 from services.router.domain.routing import Conversation, OwnPost, answered_by
 from services.router.domain.setup import Setup
 from services.router.handlers.events_of import completed_event
@@ -56,6 +59,7 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
         _note_answer(floor, answered, answer)
         told.append(answered_event(answered, event, answer, floor))
     if conversation is not None:
+        told += _cover(floor, conversation.id, event, answer)
         after, done = answered_by(conversation, post, setup, floor.now)
         floor.keep(after)
         if done is not None:
@@ -69,9 +73,32 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
 def _conversation_of_post(floor: Floor, post: OwnPost, answered: KnownMention | None) -> Conversation | None:
     """Where a post of ours belongs: with the message it answers, else the person's latest conversation."""
     if answered is not None:
-        return floor.conversations.get(answered.conversation_id)
+        return floor.heir(floor.conversations.get(answered.conversation_id))
     theirs = floor.of_author(post.network, post.answered_person, post.handle)
-    return max(theirs, key=lambda c: (c.last_message_at, c.id), default=None)
+    return floor.heir(max(theirs, key=lambda c: (c.last_message_at, c.id), default=None))
+
+
+def _cover(floor: Floor, conversation_id: str, cause: Event, answer: KnownAnswer) -> list[Event]:
+    """It answers every earlier message of its conversation that nothing answered before it."""
+    told: list[Event] = []
+    for key in sorted(floor.uncovered.get(conversation_id, ())):
+        mention = floor.mentions[key]
+        if mention.outcome == "deleted" or not covers(
+            answer.posted_at,
+            posted_at=mention.posted_at,
+            direct_at=mention.answered_at,
+            covered_at=mention.covered_at,
+        ):
+            continue
+        floor.mentions[key] = mention._replace(covered_at=answer.posted_at)
+        covered = {"covered_at": answer.posted_at, "covered_by": answer.post_id}
+        if row := floor.mention_rows.get(key):
+            row |= covered
+        else:
+            known = {"network": mention.network, "post_id": mention.post_id, "updated_at": floor.now}
+            floor.covered_rows[key] = known | covered
+        told.append(answered_event(mention, cause, answer, floor, "covered"))
+    return told
 
 
 def _note_answer(floor: Floor, mention: KnownMention, answer: KnownAnswer) -> None:
@@ -92,8 +119,14 @@ def _note_answer(floor: Floor, mention: KnownMention, answer: KnownAnswer) -> No
     }
 
 
-def answered_event(mention: KnownMention, cause: Event, answer: KnownAnswer, floor: Floor) -> MentionAnswered:
-    """This post of ours answers that mention."""
+def answered_event(
+    mention: KnownMention,
+    cause: Event,
+    answer: KnownAnswer,
+    floor: Floor,
+    how: Literal["direct", "covered"] = "direct",
+) -> MentionAnswered:
+    """This post of ours answers that mention: it names it, or comes after it in its conversation."""
     return MentionAnswered(
         event_id=derived_id(answer.event_id, MentionAnswered.type, mention.post_id),
         occurred_at=floor.now,
@@ -103,6 +136,7 @@ def answered_event(mention: KnownMention, cause: Event, answer: KnownAnswer, flo
         post_id=mention.post_id,
         handle=mention.handle,
         conversation_id=mention.conversation_id,
+        how=how,
         own_post_id=answer.post_id,
         reply_id=answer.reply_id,
         posted_at=mention.posted_at,

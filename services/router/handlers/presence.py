@@ -11,7 +11,7 @@ from libs.common import db
 from libs.common.outbox import emit
 from libs.common.trace import traceparent
 from services.router.domain.setup import Setup
-from services.router.domain.waiting import DRAFT_KEEPS, back
+from services.router.domain.waiting import DRAFT_KEEPS, back, is_aside
 from services.router.domain.words import Presence
 from services.router.handlers.desk import unknown
 from services.router.handlers.events_of import released_event
@@ -72,8 +72,8 @@ async def relieve(session: AsyncSession, gone: Sequence[Agent], setup: Setup, no
         if draft_at is not None and draft_at + DRAFT_KEEPS > now:
             later[item.agent] = min(later.get(item.agent, now + DRAFT_KEEPS), draft_at + DRAFT_KEEPS)
             continue
-        if item.state == "wrapping":
-            continue  # it is answered; its time ends by itself
+        if item.state == "wrapping" or is_aside(item):
+            continue  # it is answered, or waits for somebody else: its time ends by itself
         waiting = back(item, setup, now)
         changes.append(Change(waiting, "agent_offline", actor, item.agent))
         loads[item.agent] -= item.weight

@@ -56,6 +56,8 @@ async def lock_conversation(session: AsyncSession, id_: str, teams: Collection[s
 async def set_state(session: AsyncSession, talk: Talk, state: str, now: datetime) -> None:
     """The (locked) conversation waits for somebody, or for nobody any more."""
     values = {"state": state, "version": CONVERSATIONS.c.version + 1, "updated_at": now}
+    if state == "open":
+        values["wake_at"] = now  # what its agent put aside is wanted again
     await session.execute(sa.update(CONVERSATIONS).where(CONVERSATIONS.c.id == talk.id).values(**values))
 
 

@@ -1,4 +1,4 @@
-"""Conversations and what was said in them, for those who read over REST."""
+"""Mentions and conversations, for those who read over REST."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.lists import Mark
 from services.router.store.items import of_teams, page
-from services.router.store.tables import CONVERSATIONS, CORRECTIONS, MENTIONS, OWN_POSTS, WORK_ITEMS
+from services.router.store.tables import CONVERSATIONS, CORRECTIONS, MENTIONS, WORK_ITEMS
 
 Row = dict[str, Any]
 
@@ -90,22 +90,3 @@ async def list_conversations(
         statement = statement.where(CONVERSATIONS.c.handle == handle)
     statement = page(statement, CONVERSATIONS.c.updated_at, CONVERSATIONS.c.id, updated_after, after, limit)
     return [dict(row._mapping) for row in await session.execute(statement)]
-
-
-async def timeline(session: AsyncSession, conversation_id: str, limit: int) -> list[Row]:
-    """What was said, both sides, oldest first: the latest `limit` messages."""
-    theirs = await session.execute(
-        sa.select(MENTIONS)
-        .where(MENTIONS.c.conversation_id == conversation_id)
-        .order_by(MENTIONS.c.posted_at.desc())
-        .limit(limit)
-    )
-    ours = await session.execute(
-        sa.select(OWN_POSTS)
-        .where(OWN_POSTS.c.conversation_id == conversation_id)
-        .order_by(OWN_POSTS.c.posted_at.desc())
-        .limit(limit)
-    )
-    said = [dict(row._mapping) | {"from": "customer"} for row in theirs]
-    said += [dict(row._mapping) | {"from": "brand"} for row in ours]
-    return sorted(said, key=lambda row: (row["posted_at"], row["post_id"]))[-limit:]

@@ -46,6 +46,7 @@ class KnownMention(NamedTuple):
     posted_at: datetime
     answered_at: datetime | None
     labels: dict[str, Any]
+    covered_at: datetime | None = None
 
 
 class KnownAnswer(NamedTuple):
@@ -69,6 +70,8 @@ class Floor:
     answers: dict[PostKey, list[KnownAnswer]] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
     by_author: dict[AuthorKey, list[str]] = field(default_factory=dict)
+    covers: bool = False  # the batch has posts of ours
+    uncovered: dict[str, set[PostKey]] = field(default_factory=dict)  # by conversation: what such a post may answer too
 
     touched: dict[str, Conversation] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)  # those of the touched that are new
@@ -84,12 +87,19 @@ class Floor:
     mention_rows: dict[PostKey, dict[str, Any]] = field(default_factory=dict)
     edited_rows: list[dict[str, Any]] = field(default_factory=list)
     answered_rows: dict[PostKey, dict[str, Any]] = field(default_factory=dict)
+    covered_rows: dict[PostKey, dict[str, Any]] = field(default_factory=dict)
     deleted_rows: list[dict[str, Any]] = field(default_factory=list)
     own_rows: list[dict[str, Any]] = field(default_factory=list)
 
     def of_author(self, network: str, author_id: str, handle: str) -> list[Conversation]:
         """This author's conversations with this handle that a message may join."""
         return [self.conversations[id_] for id_ in self.by_author.get((network, author_id, handle), ())]
+
+    def heir(self, conversation: Conversation | None) -> Conversation | None:
+        """The conversation that has this one's messages now, where it was merged into another."""
+        if conversation is None or not conversation.merged_into:
+            return conversation
+        return self.conversations.get(conversation.merged_into, conversation)
 
     def keep(self, conversation: Conversation) -> None:
         """The next decision sees this conversation as it is now."""
@@ -104,22 +114,7 @@ class Floor:
         """A new work item waits, and the clock of its first or next response runs."""
         self.new_items[item.id] = item
         if item.due_at is not None:
-            self.new_clocks[item.id] = {
-                "item_id": item.id,
-                "kind": clock_kind(item),
-                "conversation_id": item.conversation_id,
-                "queue": item.queue,
-                "team": item.team,
-                "policy": item.routing.sla,
-                "policy_version": item.routing.sla_version,
-                "urgency": item.urgency,
-                "started_at": item.enqueued_at,
-                "due_at": item.due_at,
-                "state": "running",
-                "stopped_at": None,
-                "reason": "",
-                "changes": [],
-            }
+            self.new_clocks[item.id] = clock_row(item)
 
     def change(self, before: Item, after: Item) -> None:
         """An open item changed (its urgency or its deadline)."""
@@ -158,6 +153,26 @@ class Floor:
 def clock_kind(item: Item) -> str:
     """Which clock runs for an item: `first`, or `next` for what follows an answer of ours."""
     return "next" if item.routing.followup else "first"
+
+
+def clock_row(item: Item) -> dict[str, Any]:
+    """The clock of a new item's first or next response."""
+    return {
+        "item_id": item.id,
+        "kind": clock_kind(item),
+        "conversation_id": item.conversation_id,
+        "queue": item.queue,
+        "team": item.team,
+        "policy": item.routing.sla,
+        "policy_version": item.routing.sla_version,
+        "urgency": item.urgency,
+        "started_at": item.enqueued_at,
+        "due_at": item.due_at,
+        "state": "running",
+        "stopped_at": None,
+        "reason": "",
+        "changes": [],
+    }
 
 
 async def load(
@@ -200,6 +215,7 @@ _ANSWERS = sa.select(*[OWN_POSTS.c[name] for name in KnownAnswer._fields])
 _OWN = sa.select(OWN_POSTS.c.network, OWN_POSTS.c.post_id)
 _ITEM_COLUMNS = Item.__struct_fields__
 _CONVERSATION_COLUMNS = tuple(name for name in Conversation.__struct_fields__ if name != "item")
+_TALK_FIELDS = len(_CONVERSATION_COLUMNS)
 _TALKS = (
     sa.select(
         *[CONVERSATIONS.c[name] for name in _CONVERSATION_COLUMNS],
@@ -231,21 +247,32 @@ async def _load_conversations(
         _take(floor, await session.execute(statement, params | {"recent": earliest - JOINS_WITHIN}))
     ids = {mention.conversation_id for mention in floor.mentions.values()} - floor.conversations.keys() - {""}
     if ids:
-        statement, params = matching(session, CONVERSATIONS, _TALKS, [{"id": id_} for id_ in sorted(ids)])
-        _take(floor, await session.execute(statement, params))
+        await _load_by_id(session, floor, ids)
+    merged = {talk.merged_into for talk in floor.conversations.values()} - floor.conversations.keys() - {""}
+    if merged:
+        await _load_by_id(session, floor, merged)
+
+
+async def _load_by_id(session: AsyncSession, floor: Floor, ids: Collection[str]) -> None:
+    statement, params = matching(session, CONVERSATIONS, _TALKS, [{"id": id_} for id_ in sorted(ids)])
+    _take(floor, await session.execute(statement, params))
 
 
 def _take(floor: Floor, rows: Iterable[Any]) -> None:
-    talk_fields = len(_CONVERSATION_COLUMNS)
     for row in rows:
-        values = tuple(row)
-        item = None
-        if row.item_id is not None:
-            item = Item(*values[talk_fields:-1], _routing(values[-1]))  # type: ignore[call-arg]
-        conversation = Conversation(*values[:talk_fields], item)  # type: ignore[call-arg]
+        conversation = talk_of(row)
         floor.conversations[conversation.id] = conversation
         author = (conversation.network, conversation.author_id, conversation.handle)
         floor.by_author.setdefault(author, []).append(conversation.id)
+
+
+def talk_of(row: Any) -> Conversation:
+    """A conversation with its open item, as it is read here."""
+    values = tuple(row)
+    item = None
+    if row.item_id is not None:
+        item = Item(*values[_TALK_FIELDS:-1], _routing(values[-1]))  # type: ignore[call-arg]
+    return Conversation(*values[:_TALK_FIELDS], item)  # type: ignore[call-arg]
 
 
 _routing = msgspec.json.Decoder(Routing).decode
@@ -278,8 +305,8 @@ async def save(session: AsyncSession, floor: Floor, lines: Collection[str]) -> N
     await bulk_update(session, CLOCKS, floor.stopped_clocks, key=("item_id", "kind"), where=_STILL_RUNNING)
     if floor.edited_rows:
         await bulk_update(session, MENTIONS, floor.edited_rows, key=("network", "post_id"), where=_NEWER)
-    if floor.answered_rows:
-        rows = [floor.answered_rows[key] for key in sorted(floor.answered_rows)]
+    for answers in (floor.answered_rows, floor.covered_rows):
+        rows = [answers[key] for key in sorted(answers)]
         await bulk_update(session, MENTIONS, rows, key=("network", "post_id"))
     if floor.deleted_rows:
         await bulk_insert(session, MENTIONS, floor.deleted_rows, on_conflict=["network", "post_id"], update=_BLANKED)
@@ -289,7 +316,7 @@ _POST = itemgetter("network", "post_id")
 _ID = attrgetter("id")
 _CHANGING = (
     "author_username", "team", "thread_id", "language", "state", "last_message_at", "last_customer_at", "version",
-    "updated_at", "urgency", "replied_at", "agent", "agent_at", "cycle", "wake_at",
+    "updated_at", "urgency", "replied_at", "agent", "agent_at", "cycle", "wake_at", "reason", "private",
 )  # fmt: skip
 _NEWER = MENTIONS.c.version < v("version")
 _FREED = {"used": AGENTS.c.used - v("less")}

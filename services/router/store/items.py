@@ -250,8 +250,8 @@ async def list_items(
 
 async def count_ahead(session: AsyncSession, item: Item) -> int:
     """How many wait before it in its line and lane."""
-    mine = (item.rank, item.sort_at, item.enqueued_at, item.id)
-    place = sa.tuple_(WORK_ITEMS.c.rank, WORK_ITEMS.c.sort_at, WORK_ITEMS.c.enqueued_at, WORK_ITEMS.c.id)
+    columns = [WORK_ITEMS.c[name] for name in ("rank", "sort_at", "enqueued_at", "id")]
+    place, mine = sa.tuple_(*columns), [sa.literal(getattr(item, column.name), column.type) for column in columns]
     there = sa.and_(WORK_ITEMS.c.line == item.line, WORK_ITEMS.c.late == item.late, WORK_ITEMS.c.state == _PENDING)
     return int((await session.execute(sa.select(sa.func.count()).where(there, place < sa.tuple_(*mine)))).scalar_one())
 

@@ -11,6 +11,7 @@ _PENDING = sa.text("state = 'pending'")
 _TIMED = sa.text("next_at IS NOT NULL")
 _OPEN_AND_TIMED = sa.text("state IN ('pending', 'reserved', 'assigned', 'wrapping') AND next_at IS NOT NULL")
 _WAKING = sa.text("wake_at IS NOT NULL")
+_MERGED = sa.text("merged_into <> ''")
 
 SETUP = sa.Table(
     "setup",
@@ -93,8 +94,12 @@ CONVERSATIONS = sa.Table(
     sa.Column("agent", sa.Text, nullable=False),  # who answered last, and when
     sa.Column("agent_at", UtcDateTime),
     sa.Column("cycle", sa.Integer, nullable=False),  # rises when it is reopened
-    sa.Column("wake_at", UtcDateTime),  # when a snooze ends
+    sa.Column("wake_at", UtcDateTime),  # when a snooze ends, it goes stale, it closes
+    sa.Column("reason", sa.Text, nullable=False),  # of its state
+    sa.Column("merged_into", sa.Text, nullable=False),
+    sa.Column("private", sa.Boolean, nullable=False),  # the customer's latest message
     sa.Index("conversations_waking", "wake_at", postgresql_where=_WAKING, sqlite_where=_WAKING),
+    sa.Index("conversations_merged", "merged_into", postgresql_where=_MERGED, sqlite_where=_MERGED),
     sa.Index("conversations_of_author", "network", "author_id", "handle", "last_message_at"),
     sa.Index("conversations_changed", "updated_at", "id"),
 )
@@ -125,6 +130,8 @@ MENTIONS = sa.Table(
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("answered_at", UtcDateTime),
     sa.Column("answered_by", sa.Text),
+    sa.Column("covered_at", UtcDateTime),  # by the first reply after it that names another message
+    sa.Column("covered_by", sa.Text),
     sa.Column("traceparent", sa.Text, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Index("mentions_of_conversation", "conversation_id", "posted_at"),
@@ -209,6 +216,7 @@ WORK_ITEMS = sa.Table(
     ),
     sa.Index("work_items_timed", "next_at", postgresql_where=_OPEN_AND_TIMED, sqlite_where=_OPEN_AND_TIMED),
     sa.Index("work_items_changed", "updated_at", "id"),
+    sa.Index("work_items_of_conversation", "conversation_id"),
 )
 LINES = sa.Table(  # those that ever were
     "lines",
@@ -257,11 +265,34 @@ RESERVATIONS = sa.Table(
     sa.Index("reservations_of_agent", "agent", "offered_at"),
     sa.Index("reservations_of_item", "item_id"),
 )
+CONVERSATION_CHANGES = sa.Table(  # what people and time did to it; what messages did is seen in them
+    "conversation_changes",
+    metadata,
+    sa.Column("conversation_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("why", Json),
+    sa.Index("conversation_changes_by_time", "at"),
+)
+NOTES = sa.Table(  # for colleagues; customers never see them
+    "notes",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index("notes_of_conversation", "conversation_id", "created_at"),
+)
 LEASES = sa.Table(  # who is on a conversation now, and when their draft changed last
     "leases",
     metadata,
     sa.Column("conversation_id", sa.Text, primary_key=True),
-    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, primary_key=True),
     sa.Column("renewed_at", UtcDateTime, nullable=False),
     sa.Column("draft_at", UtcDateTime),
 )

@@ -86,6 +86,7 @@ async def test_an_example_is_applied_and_the_second_time_nothing_changes(shop: S
     assert would.splitlines()[:-1] == first.splitlines()[:-1]
     assert would.splitlines()[-1].startswith("dry run: would create ")
     assert "created" in first.splitlines()[-1]
+    assert "lang:fr 5" in first  # what is in a table is shown too
     assert again.splitlines()[-1].startswith("nothing changed: ")
     assert nothing.splitlines()[-1].startswith("dry run: nothing to change: ")
     assert not any(line.startswith(("+", "~", "-")) for line in again.splitlines())

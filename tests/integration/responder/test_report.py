@@ -83,6 +83,27 @@ async def test_the_time_asked_for_is_that_of_the_mention_its_end_not_included(wo
     assert [group["answered"] for group in shown["groups"]] == [1]
 
 
+async def test_covered_answers_stand_apart_and_the_first_of_both_counts_where_any_do(world: World) -> None:
+    await world.hears(
+        answered("1", by="o-1", after=2 * MINUTE, how="covered"), answered("1", by="o-2", after=7 * MINUTE),
+        answered("2", by="o-3", after=4 * MINUTE, how="covered"), answered("3", by="o-4", after=MINUTE),
+    )  # fmt: skip
+
+    waits = {}
+    for how in ("direct", "covered", "any"):
+        shown = await report(world, how=how, group_by="queue")
+        [group] = shown["groups"]
+        waits[how] = (shown["how"], group["key"], group["answered"], group["min"], group["max"])
+
+    assert waits == {
+        "direct": ("direct", "fr", 2, 60, 420),
+        "covered": ("covered", "fr", 2, 120, 240),
+        "any": ("any", "fr", 3, 60, 240),
+    }
+    assert (await report(world))["how"] == "direct"
+    assert (await world.http.get(REPORT, params=ALL | {"how": "indirect"})).status_code == 422
+
+
 async def test_no_answers_are_no_group(world: World) -> None:
     assert (await report(world))["groups"] == []
 

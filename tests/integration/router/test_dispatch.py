@@ -174,7 +174,7 @@ async def test_a_fresh_draft_is_not_taken_from_its_agent(world: World) -> None:
     await world.hears(mention("1", at=now()))
     taken = await world.take("ana", ["fr"])
     async with world.database.begin() as session:
-        await put_lease(session, taken["conversation"]["id"], "ana", now(), now())
+        await put_lease(session, taken["conversation"]["id"], "ana", now(), draft=True)
 
     await world.call("PUT", "/v1/agents/ana/presence", {"presence": "offline"})
     assert (await world.get("/v1/agents/ana"))["used"] == 1
@@ -261,6 +261,26 @@ async def test_what_is_late_comes_every_fifth_time(world: World) -> None:
     got = [(await world.take("ana", ["fr"]))["mention"]["post_id"] for _ in range(6)]
 
     assert got == ["new-0", "new-1", "new-2", "new-3", "old-0", "new-4"]
+
+
+async def test_it_is_explained_how_many_come_first(world: World) -> None:
+    await world.hears(*[mention(str(n), author=f"a{n}", at=now() - n * MINUTE) for n in range(3)])
+
+    waiting = (await world.get("/v1/work-items"))["items"]
+    ahead = {item["id"]: (await world.get(f"/v1/work-items/{item['id']}/explain"))["ahead"] for item in waiting}
+
+    assert [ahead[item["id"]] for item in sorted(waiting, key=lambda item: item["due_at"])] == [0, 1, 2]
+
+
+async def test_claiming_what_another_holds_names_the_holder(world: World) -> None:
+    await world.agent("ana")
+    await world.agent("bob")
+    await world.hears(mention("1", at=now()))
+    item_id = (await world.take("ana", ["fr"]))["item"]["id"]
+
+    refused = await world.call("POST", f"/v1/work-items/{item_id}/claim", {"agent": "bob"}, 409)
+
+    assert (refused["agent"], refused["state"]) == ("ana", "assigned")
 
 
 async def test_taking_from_a_queue_that_is_none_is_told(world: World) -> None:

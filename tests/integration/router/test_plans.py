@@ -12,7 +12,7 @@ from libs.common import outbox
 from libs.common.db import connect, matching
 from libs.common.migrate import migrate
 from services.router.app import MIGRATIONS
-from services.router.store import floor, items
+from services.router.store import covered, floor, items
 from services.router.store.tables import CONVERSATIONS, MENTIONS, OWN_POSTS
 
 _DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -27,6 +27,7 @@ QUESTIONS = {
         [{"network": "x", "author_id": "jo", "handle": "acme"}],
     ),
     "a mention's conversation": (CONVERSATIONS, floor._TALKS, [{"id": "cnv_1"}]),
+    "what our posts may answer too": (MENTIONS, covered._UNANSWERED, [{"conversation_id": "cnv_1"}]),
 }
 
 
@@ -47,7 +48,7 @@ async def test_a_batch_is_looked_up_along_indexes(postgres_url: str, question: s
     table, asked, keys = QUESTIONS[question]
     async with database.read() as session:
         statement, params = matching(session, table, asked, keys)
-        params["recent"] = datetime(2026, 3, 2, tzinfo=UTC)
+        params |= dict.fromkeys(("recent", "earliest"), datetime(2026, 3, 2, tzinfo=UTC))
         wanted = {name: params[name] for name in statement.compile().params if name in params}
         plan = await _plan(session, statement, wanted)
     await database.close()
