@@ -66,6 +66,7 @@ class Labels(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
     blamed_channel: Channel = "none"
     flags: tuple[str, ...] = ()
     stated_wait_minutes: int | None = None
+    stated_minutes_left: int | None = None  # until a departure, a closing, an exam
     confidence: dict[str, float] = {}
     decision: Literal["automatic", "to_confirm", "set_aside"] = "automatic"
     model: str = ""

@@ -149,6 +149,7 @@ class Understanding:
             blamed_channel=channel if mood == "negative" else "none",
             flags=_flags(text, row, reasons, asked.private, personal, "asks_private_contact" in told),
             stated_wait_minutes=wait,
+            stated_minutes_left=left if "deadline" in reasons else None,
             confidence={
                 "language": language_sure,
                 "intent": intent_sure,

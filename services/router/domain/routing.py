@@ -77,6 +77,7 @@ class Message(Struct, frozen=True, gc=False):
     private: bool = False
     followers: int | None = None
     text: str = ""
+    event_at: datetime | None = None  # of a departure or a delivery that it speaks of
 
 
 class OwnPost(Struct, frozen=True, gc=False):
@@ -235,7 +236,7 @@ def open_item(
         urgency=urgency,
         state="pending",
         enqueued_at=message.posted_at,
-        due_at=clocks.deadline(policy, hours, urgency, message.intent, message.posted_at, None),
+        due_at=clocks.deadline(policy, hours, urgency, message.intent, message.posted_at, message.event_at),
         agent="",
         version=1,
         opened_by=message.post_id,
@@ -248,6 +249,7 @@ def open_item(
             sla_version=policy.version,
             target_seconds=target.total_seconds() if target is not None else None,
             followup=followup,
+            event_at=message.event_at,
             reasons=message.reasons,
             language=language,
             network=message.network,
@@ -274,7 +276,7 @@ def _returns_to(talk: Conversation, urgency: str, at: datetime, queue: Queue) ->
 
 def _heard_again(item: Item, talk: Conversation, message: Message, setup: Setup, now: datetime) -> Item:
     """The open item after one more message: its own urgency counts, and that nobody answered the one before."""
-    item = raised(item, message.urgency, message.reasons, setup, now)
+    item = raised(item, message.urgency, message.reasons, setup, now, event_at=message.event_at)
     asks = message.urgency != "none" and message.intent != "spam_abuse"
     if asks and message.posted_at - talk.last_customer_at >= REPEATED_AFTER:
         item = raised(item, "high", ("repeat_contact",), setup, now)

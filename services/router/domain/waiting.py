@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.router.domain import clocks
 from services.router.domain.clocks import SlaPolicy
 from services.router.domain.eligibility import line_of
-from services.router.domain.hours import after_open
+from services.router.domain.hours import Hours, after_open
 from services.router.domain.order import NEVER, next_lift, place
 from services.router.domain.policies import Plan, needs_now, next_change, planned_again
 from services.router.domain.setup import Queue, Setup
@@ -39,6 +39,7 @@ class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
     intent: str = ""
     topics: tuple[str, ...] = ()
     sent_from: str = ""  # the queue it was in before it overflowed, went on call, was escalated or transferred
+    event_at: datetime | None = None  # of a departure or delivery it speaks of
     incident: str = ""
     parked: int | None = None  # units it uses again once its conversation is neither on hold nor snoozed
 
@@ -300,8 +301,23 @@ def moved(item: Item, queue: Queue, setup: Setup, now: datetime, *, team: str | 
     return arrange(there, plan_of(there, setup), setup, now)
 
 
+def deadline_of(
+    item: Item, urgency: str, policy: SlaPolicy, hours: Hours, event_at: datetime | None = None
+) -> datetime | None:
+    """When the first answer is due at this urgency, from the author's post on; `event_at`: one it did not tell before."""
+    event_at = event_at or item.routing.event_at
+    return clocks.deadline(policy, hours, urgency, item.routing.intent, item.enqueued_at, event_at)
+
+
 def raised(
-    item: Item, urgency: Urgency, reasons: Collection[str], setup: Setup, now: datetime, *, by_a_person: bool = False
+    item: Item,
+    urgency: Urgency,
+    reasons: Collection[str],
+    setup: Setup,
+    now: datetime,
+    *,
+    by_a_person: bool = False,
+    event_at: datetime | None = None,
 ) -> Item:
     """The item with an urgency that a fact gave it, and its new deadline; only a person lowers it.
 
@@ -314,9 +330,8 @@ def raised(
         return replace(item, version=item.version + 1, routing=replace(item.routing, reasons=fresh))
     queue = setup.queues.get(item.queue) or next(iter(setup.queues.values()))
     policy = setup.sla_of(queue, item.routing.sla or None)
-    hours = setup.hours_of(queue)
     target = clocks.target_of(policy, urgency, item.routing.intent)
-    wanted = clocks.deadline(policy, hours, urgency, item.routing.intent, item.enqueued_at, None)
+    wanted = deadline_of(item, urgency, policy, setup.hours_of(queue), event_at)
     lower = RANK[urgency] > RANK[item.urgency]
     due = _new_deadline(None if lower else item.due_at, wanted, now)
     routing = replace(
@@ -324,6 +339,7 @@ def raised(
         reasons=tuple(dict.fromkeys((*item.routing.reasons, *reasons))),
         target_seconds=target.total_seconds() if target is not None else None,
         warned=0.0,
+        event_at=event_at or item.routing.event_at,
     )
     after = replace(item, urgency=urgency, due_at=due, version=item.version + 1, routing=routing)
     if item.state == "pending":

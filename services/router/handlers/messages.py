@@ -1,6 +1,7 @@
 """What `mentions.classified` and `replies` bring: customers' messages and our own posts."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from msgspec.structs import replace
@@ -143,6 +144,7 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
         flags=labels.flags,
         private=event.private,
         followers=event.reach.followers,
+        event_at=_event_at(event),
         text=event.text,
     )
     answers = floor.answers.get(key, [])
@@ -227,6 +229,11 @@ async def _give_back_to_the_same(session: AsyncSession, floor: Floor, setup: Set
         floor.taken[id_] = slug
         told.append(assigned_event(held, cause.key, floor.now, cause.traceparent))
     return told
+
+
+def _event_at(event: MentionClassified) -> datetime | None:
+    left = event.labels.stated_minutes_left
+    return None if left is None else event.posted_at + timedelta(minutes=left)
 
 
 def _keep(

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.domain import clocks as sla
 from services.router.domain.setup import Setup
-from services.router.domain.waiting import Item, arrange, held_until, plan_of
+from services.router.domain.waiting import Item, arrange, deadline_of, held_until, plan_of
 from services.router.store import clocks, items
 
 AT_ONCE = 500
@@ -48,7 +48,7 @@ def retargeted(item: Item, setup: Setup, now: datetime) -> Item:
     target = sla.target_of(policy, item.urgency, item.routing.intent)
     due = item.due_at
     if not item.late:
-        due = sla.deadline(policy, setup.hours_of(queue), item.urgency, item.routing.intent, item.enqueued_at, None)
+        due = deadline_of(item, item.urgency, policy, setup.hours_of(queue))
     routing = replace(
         item.routing,
         sla=policy.slug,

@@ -87,6 +87,13 @@ def test_the_deadline_follows_from_the_urgency(urgency: str, intent: str, target
     assert opened.item.due_at == (NOON + target if target else None)
 
 
+def test_a_departure_within_two_hours_moves_the_deadline_to_half_of_what_is_left() -> None:
+    opened = routed(message(urgency="high", event_at=NOON + 40 * MINUTE))
+
+    assert isinstance(opened, Opened)
+    assert opened.item.due_at == NOON + 20 * MINUTE
+
+
 def test_a_message_in_the_same_thread_joins_its_conversation_however_late() -> None:
     old = conversation(last_message_at=NOON - timedelta(days=40))
 
