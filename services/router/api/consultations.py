@@ -10,7 +10,8 @@ from libs.common.auth import Caller, needs
 from libs.common.db import Database
 from libs.common.lists import PAGE, Limit, Page, cut, decode_cursor
 from services.router.api.mentions import Cursor, UpdatedAfter
-from services.router.handlers import consultations as handler
+from services.router.handlers.consultations import Consultations, known
+from services.router.handlers.conversations import By
 from services.router.store import consultations as store
 from services.router.store.consultations import Consultation
 
@@ -63,7 +64,7 @@ class ConsultationOut(BaseModel):
     updated_at: datetime
 
 
-def routes(database: Database) -> APIRouter:
+def routes(database: Database, handler: Consultations) -> APIRouter:
     """The consultations' routes."""
     router = APIRouter(prefix="/v1/consultations", tags=["consultations"])
     reads, writes = needs("mentions:read"), needs("conversations:write")
@@ -73,7 +74,7 @@ def routes(database: Database) -> APIRouter:
         """Ask. The conversation is on hold until the last question about it is answered; the first response is not."""
         asked = await database.write(
             lambda session: handler.ask(
-                session, body.conversation_id, to=body.to, question=body.question, by=body.by, teams=caller.teams
+                session, body.conversation_id, to=body.to, question=body.question, by=body.by, caller=_by(caller)
             )
         )
         response.headers["Location"] = f"/v1/consultations/{asked.id}"
@@ -102,14 +103,14 @@ def routes(database: Database) -> APIRouter:
     async def get_consultation(consultation_id: str, caller: Annotated[Caller, reads]) -> ConsultationOut:
         """One question."""
         async with database.read() as session:
-            return _out(await handler.known(session, consultation_id, caller.teams))
+            return _out(await known(session, consultation_id, caller.teams))
 
     @router.post("/{consultation_id}/answer")
     async def answer(consultation_id: str, body: AnswerIn, caller: Annotated[Caller, writes]) -> ConsultationOut:
         """Answer. With the last answer the conversation is open again."""
         return _out(
             await database.write(
-                lambda session: handler.answer(session, consultation_id, text=body.text, by=body.by, teams=caller.teams)
+                lambda session: handler.answer(session, consultation_id, text=body.text, by=body.by, caller=_by(caller))
             )
         )
 
@@ -118,11 +119,15 @@ def routes(database: Database) -> APIRouter:
         """Nobody needs the answer any more."""
         return _out(
             await database.write(
-                lambda session: handler.cancel(session, consultation_id, by=body.by, teams=caller.teams)
+                lambda session: handler.cancel(session, consultation_id, by=body.by, caller=_by(caller))
             )
         )
 
     return router
+
+
+def _by(caller: Caller) -> By:
+    return By(caller.teams, caller.key_id)
 
 
 def _out(row: Consultation) -> ConsultationOut:

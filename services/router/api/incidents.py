@@ -19,6 +19,7 @@ from services.router.domain.texts import folded
 from services.router.handlers import bulk
 from services.router.handlers import incidents as handler
 from services.router.handlers.desk import unknown
+from services.router.handlers.figures import Figures
 from services.router.store import incidents as store
 from services.router.store.incidents import Kept
 from services.router.store.items import WorkItem
@@ -152,17 +153,16 @@ class ResolveIn(BaseModel):
 
 
 class ResolvedOut(BaseModel):
-    """What was closed: held items are completed, waiting ones canceled. `critical` ones are left to be read."""
+    """What was completed, its conversations resolved. `critical` items are left for somebody to read."""
 
     completed: int
-    canceled: int
     critical: int
 
 
 _ALL = ResolveIn(agent=None, critical=False)
 
 
-def routes(database: Database, setups: Setups) -> APIRouter:
+def routes(database: Database, setups: Setups, figures: Figures) -> APIRouter:
     """The incidents' routes."""
     router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
     reads, writes, works = needs("work-items:read"), needs("incidents:write"), needs("work-items:write")
@@ -266,7 +266,9 @@ def routes(database: Database, setups: Setups) -> APIRouter:
     async def take(incident: Annotated[str, _SLUG], body: TakeIn, caller: Annotated[Caller, works]) -> TakenTogether:
         """Several of its items for one agent, what is critical first: together they weigh as much as the first."""
         taken = await database.write(
-            lambda session: bulk.take(session, setups, incident, body.agent, body.count, caller.teams, caller.key_id)
+            lambda session: bulk.take(
+                session, setups, figures, incident, body.agent, body.count, caller.teams, caller.key_id
+            )
         )
         async with database.read() as session:
             found = (await handler.known(session, incident, caller.teams)).incident
@@ -277,16 +279,16 @@ def routes(database: Database, setups: Setups) -> APIRouter:
         incident: Annotated[str, _SLUG], caller: Annotated[Caller, works], body: ResolveIn = _ALL
     ) -> ResolvedOut:
         """Close its open items without an answer of ours (a reply that went out completes its item by itself)."""
-        completed = canceled = 0
+        completed = 0
         while True:
             done = await database.write(
                 lambda session: bulk.resolve(
                     session, incident, caller.teams, caller.key_id, agent=body.agent, critical=body.critical
                 )
             )
-            completed, canceled = completed + done.completed, canceled + done.canceled
-            if not done.completed + done.canceled:
-                return ResolvedOut(completed=completed, canceled=canceled, critical=done.critical)
+            completed += done.completed
+            if not done.completed:
+                return ResolvedOut(completed=completed, critical=done.critical)
 
     return router
 

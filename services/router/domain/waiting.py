@@ -304,7 +304,7 @@ def moved(item: Item, queue: Queue, setup: Setup, now: datetime, *, team: str | 
 def deadline_of(
     item: Item, urgency: str, policy: SlaPolicy, hours: Hours, event_at: datetime | None = None
 ) -> datetime | None:
-    """When the first answer is due at this urgency, from the author's post on; `event_at`: one it did not tell before."""
+    """When the first answer is due at this urgency, from the author's post on; `event_at`: one told only now."""
     event_at = event_at or item.routing.event_at
     return clocks.deadline(policy, hours, urgency, item.routing.intent, item.enqueued_at, event_at)
 

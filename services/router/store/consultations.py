@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.lists import Mark
 from services.router.store.incident_tables import CONSULTATIONS
 from services.router.store.items import of_teams, page
-from services.router.store.tables import CONVERSATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +30,8 @@ class Consultation:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Talk:
-    """What a consultation needs to know of its conversation."""
-
-    id: str
-    team: str
-    key: str
-    state: str
-
-
 _FIELDS = tuple(Consultation.__dataclass_fields__)
 _CONSULTATIONS = sa.select(*[CONSULTATIONS.c[name] for name in _FIELDS])
-
-
-async def lock_conversation(session: AsyncSession, id_: str, teams: Collection[str]) -> Talk | None:
-    """The conversation, before its consultations; None for a stranger's too."""
-    statement = sa.select(CONVERSATIONS.c.id, CONVERSATIONS.c.team, CONVERSATIONS.c.key, CONVERSATIONS.c.state)
-    statement = statement.where(CONVERSATIONS.c.id == id_, of_teams(CONVERSATIONS, teams)).with_for_update()
-    row = (await session.execute(statement)).one_or_none()
-    return Talk(*row) if row else None
-
-
-async def set_state(session: AsyncSession, talk: Talk, state: str, now: datetime) -> None:
-    """The (locked) conversation waits for somebody, or for nobody any more."""
-    values = {"state": state, "version": CONVERSATIONS.c.version + 1, "updated_at": now}
-    if state == "open":
-        values["wake_at"] = now  # what its agent put aside is wanted again
-    await session.execute(sa.update(CONVERSATIONS).where(CONVERSATIONS.c.id == talk.id).values(**values))
 
 
 async def add(session: AsyncSession, consultation: Consultation) -> None:

@@ -334,19 +334,3 @@ _SAID = (
     .outerjoin(MENTIONS, _OPENED_BY)
     .where(WORK_ITEMS.c.id.in_(sa.bindparam("items", expanding=True)))
 )
-
-
-async def lock_conversations(session: AsyncSession, ids: Collection[str]) -> None:
-    """These conversations are ours until the end of the transaction."""
-    await session.execute(_LOCK_TALKS, {"ids": sorted(ids)})
-
-
-_TALKS = CONVERSATIONS.c.id.in_(sa.bindparam("ids", expanding=True))
-_LOCK_TALKS = sa.select(CONVERSATIONS.c.id).where(_TALKS).order_by(CONVERSATIONS.c.id).with_for_update()
-
-
-async def resolve_conversations(session: AsyncSession, ids: Collection[str], now: datetime) -> None:
-    """Nobody needs to answer these (locked) conversations any more, until the customer writes again."""
-    statement = sa.update(CONVERSATIONS).where(CONVERSATIONS.c.id.in_(sorted(ids)))
-    values = {"state": "resolved", "version": CONVERSATIONS.c.version + 1, "updated_at": now}
-    await session.execute(statement.values(**values))
