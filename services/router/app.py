@@ -19,17 +19,22 @@ from libs.common.worker import Worker
 from services.router.api import (
     agents,
     business_hours,
+    consultations,
     conversation_actions,
     conversations,
     corrections,
+    expected_wait,
+    incidents,
     mentions,
     people,
+    public,
     queues,
     reservations,
     setup,
     simulations,
     work_items,
 )
+from services.router.handlers.consultations import Consultations
 from services.router.handlers.conversations import Conversations
 from services.router.handlers.desk import Desk
 from services.router.handlers.dispatching import Dispatcher
@@ -44,7 +49,9 @@ from services.router.handlers.simulations import Rehearsals
 from services.router.handlers.snapshot import Snapshot
 from services.router.handlers.taking import Takers
 from services.router.handlers.timers import Timers
+from services.router.handlers.waits import Waits
 from services.router.handlers.waking import Waker
+from services.router.handlers.watching import IncidentWatch
 from services.router.settings import RouterSettings
 from services.router.store.lines import Lines
 from services.router.store.setup import Setups
@@ -66,12 +73,15 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
     log_watch = LogWatch(bus)
     relay = Relay(database, bus, "router", metrics)
     snapshot = Snapshot(database, setups, metrics.registry)
-    timers = Timers(database, setups, figures, [Waker().wake])
+    waits = Waits(database, setups, metrics.registry)
+    timers = Timers(database, setups, figures, [Waker().wake, IncidentWatch(metrics.registry).watch])
     dispatcher = Dispatcher(database, setups, figures)
     app = web_app(
         "router",
         [
-            queues.routes(snapshot),
+            queues.routes(snapshot, waits),
+            expected_wait.routes(database, setups, waits),
+            public.routes(database, setups, waits, proxies=settings.proxies),
             agents.routes(database, setups, Presences(setups)),
             work_items.routes(database, Takers(database, setups, figures), Desk(setups, figures), setups),
             reservations.routes(database, Offers(setups, figures)),
@@ -82,6 +92,8 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
             mentions.routes(database),
             conversations.routes(database),
             conversation_actions.routes(database, Conversations(setups), Moving(setups)),
+            incidents.routes(database, setups, figures),
+            consultations.routes(database, Consultations(setups)),
             corrections.routes(database),
             dead_letters.routes("router", bus, metrics, HEARS),
         ],
@@ -92,6 +104,6 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
         alive=[worker.alive],
         commit=settings.commit,
     )
-    running = (worker.run, relay.run, snapshot.run, timers.run, dispatcher.run)
+    running = (worker.run, relay.run, snapshot.run, timers.run, dispatcher.run, waits.run)
     tasks = [gate.watch, log_watch.watch, *(gate.before(task) for task in running)]
     return Service("router", app, tasks, settings.host, settings.port, database.close)

@@ -12,4 +12,7 @@ class RouterSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="ROUTER_", frozen=True, extra="forbid")
 
     port: Port = 8003
+    proxies: int = Field(
+        default=0, ge=0, le=5, description="Trusted proxies before the public page, each adding X-Forwarded-For"
+    )
     pool_size: int = Field(default=8, ge=2, le=100, description="Connections to PostgreSQL")

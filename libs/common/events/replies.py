@@ -23,6 +23,8 @@ class ReplyPosted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True
     thread_id: str = ""
     private: bool = False
     team: str = "main"
+    kind: Literal["reply", "holding"] = "reply"
+    promised_at: Utc | None = None  # of a holding reply: back by then
 
 
 class ReplyFailed(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):

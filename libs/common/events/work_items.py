@@ -28,6 +28,7 @@ class MentionRouted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     queue: str = ""
     team: str = "main"
     incident: str = ""  # no machine writes to what belongs to one
+    conversation_version: int = 0  # with this message in it
 
 
 class MentionAnswered(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -52,6 +53,7 @@ class MentionAnswered(Event, frozen=True, gc=False, kw_only=True, omit_defaults=
     intent: Intent = "chatter"
     queue: str = ""
     team: str = "main"
+    conversation_version: int = 0  # with this answer in it
 
 
 class _OfWorkItem(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, assert_never
 
 import msgspec
@@ -33,6 +33,7 @@ State = Literal[
     "needs_human",
     "canceled",
 ]
+Kind = Literal["reply", "holding"]
 LIVE: tuple[State, ...] = (
     "approval_pending",
     "queued",
@@ -48,19 +49,23 @@ FINAL: tuple[State, ...] = ("posted", "refused", "manual_required", "needs_human
 IN_FLIGHT: tuple[State, ...] = ("approval_pending", "queued", "sending", "unknown")
 
 _LEGAL: Mapping[State, frozenset[State]] = {
-    "draft": frozenset({"approval_pending", "queued", "canceled"}),
+    "draft": frozenset({"approval_pending", "queued", "manual_required", "canceled"}),
     "approval_pending": frozenset({"queued", "canceled"}),
     "queued": frozenset({"sending", "canceled"}),
     "sending": frozenset({"posted", "queued", "refused", "manual_required", "unknown"}),
     "unknown": frozenset({"posted", "queued", "needs_human"}),
-    "needs_human": frozenset({"posted", "canceled"}),
-    "manual_required": frozenset({"posted"}),
+    "needs_human": frozenset({"posted", "unknown", "canceled"}),  # unknown: somebody asked to look once more
+    "manual_required": frozenset({"posted", "canceled"}),
     "posted": frozenset(),
     "refused": frozenset(),
     "canceled": frozenset(),
 }
 
 TEXT_LIMIT = 25_000  # characters: the longest any network takes; its own limit is the network's to say
+PROMISE_SECONDS = 7200  # a holding reply says "I come back" within this, unless it says otherwise
+CLASSES: Mapping[str, int] = {"critical": 0, "reply": 1, "holding": 2, "closure": 3, "survey": 4}
+"""In this order replies take what the network lets us post; the smaller goes first."""
+
 _NEVER_IN_A_TEXT = re.compile("[\0\ufffe\ufeff\uffff\ud800-\udfff]")
 
 
@@ -84,6 +89,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     team: str
     key: str  # of the event, so that what concerns one person stays in order
     routed_at: datetime
+    conversation_version: int = 0  # of the conversation, with this message in it; 0: told by an older router
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,21 @@ class Reply:
     look_at: datetime | None = None
     own_post_id: str | None = None
     posted_at: datetime | None = None
+    conversation_id: str = ""
+    kind: Kind = "reply"
+    promise_seconds: int = 0  # of a holding reply, from when it is out
+    priority: int = CLASSES["reply"]
+    template: str = ""  # slug@version, where it was written from one
+    warnings: str = ""  # words, with a space between them
+    approved_by: str = ""
+    by_hand: bool = False  # a person posted it on the network's own site
+
+    @property
+    def promised_at(self) -> datetime | None:
+        """When a holding reply that is out said we would be back."""
+        if self.kind != "holding" or self.posted_at is None:
+            return None
+        return self.posted_at + timedelta(seconds=self.promise_seconds)
 
 
 # --- asking for a reply
@@ -144,7 +165,7 @@ class NothingToFollow:
 
 
 def accept(
-    target: Target, live: Sequence[Reply], follow_up_of: str, sendable: Collection[str]
+    target: Target, live: Sequence[Reply], follow_up_of: str, sendable: Collection[str], approval: str = ""
 ) -> Accepted | Taken | NothingToFollow:
     """Whether this mention may get a (further) reply, and how it begins.
 
@@ -154,6 +175,7 @@ def accept(
     Args:
         live: the mention's replies in a live state, oldest first.
         sendable: the networks we have a gateway to.
+        approval: why somebody else has to read it first; empty: nobody has to.
     """
     if live:
         if not follow_up_of:
@@ -169,7 +191,20 @@ def accept(
         return Accepted("manual_required", f"there is no way to post on {target.network} from here yet")
     if target.private:
         return Accepted("manual_required", "private messages cannot be sent from here yet")
-    return Accepted("queued")
+    return Accepted("approval_pending", approval) if approval else Accepted("queued")
+
+
+def begin(draft: Reply, how: Accepted, urgency: str, now: datetime, undo: timedelta) -> Reply:
+    """The draft on its way; what is queued can be taken back until `undo` is over. Its version stays as it is."""
+    urgent = urgency == "critical" and draft.kind == "reply"
+    return replace(
+        draft,
+        state=how.state,
+        reason=how.reason,
+        updated_at=now,
+        not_before=now + undo,
+        priority=CLASSES["critical" if urgent else draft.kind],
+    )
 
 
 def wrong_with(text: str) -> str | None:
@@ -218,8 +253,56 @@ def borrow(reply: Reply, now: datetime, pace: Pace) -> Reply:
 
 
 def cancel(reply: Reply, now: datetime, reason: str) -> Reply | None:
-    """Taken back before it was sent; None where it is too late."""
-    return _to(reply, "canceled", now, reason=reason) if reply.state in ("draft", "queued") else None
+    """Taken back before it was sent, or given up by a person; None where it is too late."""
+    return _to(reply, "canceled", now, reason=reason, look_at=None) if may_become(reply.state, "canceled") else None
+
+
+def approve(reply: Reply, by: str, now: datetime, undo: timedelta) -> Reply | None:
+    """Read by somebody else and let through; None where nobody waits for that."""
+    if reply.state != "approval_pending":
+        return None
+    return _to(reply, "queued", now, reason="", approved_by=by, not_before=now + undo)
+
+
+def hold(reply: Reply, until: datetime, reason: str, now: datetime) -> Reply:
+    """Still queued, but not before then."""
+    return replace(reply, not_before=until, reason=reason, updated_at=now, version=reply.version + 1)
+
+
+def look_now(reply: Reply, now: datetime, pace: Pace) -> Reply | None:
+    """To be looked for on our timeline at once, or as soon as that says anything; None where nothing is in doubt.
+
+    One that was given up is looked for once: then it is found, or a person's again.
+    """
+    earliest = max(now, (reply.reserved_at or now) + pace.recover_after)
+    if reply.state == "unknown":
+        return replace(reply, look_at=earliest, updated_at=now, version=reply.version + 1)
+    if reply.state == "needs_human":
+        return _to(reply, "unknown", now, reason="somebody asked to look again", missed_at=None, look_at=earliest)
+    return None
+
+
+def posted_by_hand(reply: Reply, post_id: str, posted_at: datetime, now: datetime) -> Reply | None:
+    """Out, by a person's hand; None where its state allows no such thing."""
+    if reply.state not in ("manual_required", "needs_human", "unknown"):
+        return None
+    return _to(
+        reply, "posted", now, reason="", own_post_id=post_id, posted_at=posted_at, look_at=None, by_hand=True
+    )
+
+
+def seen_on_the_network(
+    reply: Reply, post_id: str, answered_at: datetime, claimed: Collection[str], now: datetime
+) -> Reply | None:
+    """A post of ours was seen that answers the reply's mention: this reply, if a person was to send it by hand.
+
+    A follow-up takes only what came after it was written: the mention had an answer before.
+    """
+    if reply.state not in ("manual_required", "needs_human") or post_id in claimed:
+        return None
+    if reply.follow_up_of and answered_at < reply.created_at:
+        return None
+    return posted_by_hand(reply, post_id, answered_at, now)
 
 
 def settle(reply: Reply, outcome: Outcome, now: datetime, pace: Pace) -> Reply | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import db, idempotency
 from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
+from services.responder.domain.budget import Budget
 from services.responder.domain.latency import Latency
+from services.responder.store import budgets
 from services.responder.store import replies as store
 
 log = structlog.get_logger()
@@ -39,6 +41,12 @@ class Figures:
             "response_latencies_left_out_total", "Answers that are in no figure", ("reason",), registry=registry
         )
         self._replies = Counter("replies_total", "What became of replies", ("outcome",), registry=registry)
+        self._quota = Gauge(
+            "network_quota_remaining_ratio",
+            "What the network still lets an account do in its window, 0..1",
+            ("network", "handle", "operation"),
+            registry=registry,
+        )
         self._unknown = Gauge("replies_unknown", "Replies nobody knows the fate of", registry=registry)
 
     def answered(self, latencies: Sequence[Latency]) -> None:
@@ -54,6 +62,11 @@ class Figures:
     def became(self, outcome: str) -> None:
         """A reply reached this state."""
         self._replies.labels(outcome).inc()
+
+    def quota(self, budgets: Sequence[Budget], now: datetime) -> None:
+        """What is left to each account, over all replicas."""
+        for budget in budgets:
+            self._quota.labels(budget.network, budget.handle, budget.operation).set(budget.share(now))
 
     def unknown(self, n: int) -> None:
         """So many replies are unknown, over all replicas."""
@@ -88,6 +101,8 @@ class Housekeeper:
         """Read the figures once."""
         async with self._database.read() as session:
             self._figures.unknown(await store.count_unknown(session))
+            known = await budgets.all_of_them(session)
+            self._figures.quota(known, await db.now(session))
 
     async def forget(self) -> None:
         """Delete the answers to old requests."""

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common import db
 from libs.common.events import Event, MentionAnswered, MentionRouted, of_type
+from services.responder.domain.freshness import Answer
 from services.responder.domain.latency import Latency, waited
-from services.responder.domain.replies import Target
+from services.responder.domain.replies import Target, seen_on_the_network
 from services.responder.handlers.figures import Figures, after_commit
+from services.responder.handlers.told import tell
 from services.responder.store import mentions as store
+from services.responder.store import replies
 
 
 @dataclass(frozen=True)
@@ -21,14 +25,50 @@ class Mentions:
     async def on_work_items(self, events: Sequence[Event], session: AsyncSession) -> None:
         """Keep what can be answered, and how long the answered ones waited, in whatever order that comes."""
         await store.keep_targets(session, [_target(event) for event in of_type(MentionRouted, events)])
-        latencies, left_out = waited(_latency(event) for event in of_type(MentionAnswered, events))
+        answers = of_type(MentionAnswered, events)
+        await store.keep_answers(session, _latest(answers))
+        settled = await self._settle_by_hand(session, answers)
+        latencies, left_out = waited(_latency(event) for event in answers)
         new = await store.keep_latencies(session, latencies)
 
         def count() -> None:
             self.figures.answered([latency for latency in new if latency.how == "direct"])
             self.figures.left_out(left_out, "answered_before_posted")
+            for _ in range(settled):
+                self.figures.became("posted")
 
         after_commit(session, count)
+
+
+    async def _settle_by_hand(self, session: AsyncSession, answers: Sequence[MentionAnswered]) -> int:
+        """Replies that a person was to send and that were now seen on the network; how many."""
+        seen = [answer for answer in answers if answer.how == "direct" and not answer.reply_id]
+        waiting = await replies.to_be_done_by_hand(session, {(answer.network, answer.post_id) for answer in seen})
+        if not waiting:
+            return 0
+        now, n = await db.now(session), 0
+        for reply in waiting:
+            claimed = await replies.claimed_posts(session, reply.network, reply.in_reply_to)
+            for answer in sorted(seen, key=lambda each: each.answered_at):
+                if (answer.network, answer.post_id) != (reply.network, reply.in_reply_to):
+                    continue
+                after = seen_on_the_network(reply, answer.own_post_id, answer.answered_at, claimed, now)
+                if after is not None:
+                    await replies.save(session, [after])
+                    tell(session, after, now)
+                    n += 1
+                    break
+        return n
+
+
+def _latest(answers: Sequence[MentionAnswered]) -> dict[str, Answer]:
+    """The latest answer of each conversation."""
+    return {
+        event.conversation_id: Answer(
+            event.own_post_id, event.reply_id, event.post_id, event.answered_at, event.conversation_version
+        )
+        for event in sorted(answers, key=lambda event: event.conversation_version)
+    }
 
 
 def _target(event: MentionRouted) -> Target:
@@ -50,6 +90,7 @@ def _target(event: MentionRouted) -> Target:
         team=event.team,
         key=event.key,
         routed_at=event.occurred_at,
+        conversation_version=event.conversation_version,
     )
 
 

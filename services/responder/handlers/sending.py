@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +14,16 @@ from libs.common import db
 from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
 from libs.common.faults import fault
+from services.responder.domain import budget as budget_of
 from services.responder.domain import recovery
-from services.responder.domain.posting import Exchange, NotSent, Outcome, Pace, classify
-from services.responder.domain.replies import Reply, borrow, doubt, reserve, settle
+from services.responder.domain.budget import Budget
+from services.responder.domain.posting import Exchange, Lost, NotSent, Outcome, Pace, classify
+from services.responder.domain.replies import Reply, borrow, doubt, hold, reserve, settle
 from services.responder.gateways import Gateway
 from services.responder.handlers.figures import Figures, after_commit
 from services.responder.handlers.replies import Changes
 from services.responder.handlers.told import tell
+from services.responder.store import budgets
 from services.responder.store import replies as store
 
 log = structlog.get_logger()
@@ -125,12 +128,44 @@ class Sender:
             unknown = await store.take_unknown(session, now, most=(free + 1) // 2)
             unknown = [borrow(reply, now, pace) for reply in unknown]
             queued = await store.take_queued(session, now, most=free - len(unknown))
-            queued = [reserve(reply, now) for reply in queued]
-            await store.save(session, unknown + queued)
+            queued, held = await self._within_budget(session, queued, now)
+            await store.save(session, unknown + queued + held)
         for reply in abandoned:
             log.warning("reply_abandoned", reply_id=reply.id)
             self._figures.became("unknown")
         return queued, unknown
+
+    async def _within_budget(
+        self, session: AsyncSession, queued: Sequence[Reply], now: datetime
+    ) -> tuple[list[Reply], list[Reply]]:
+        """Those that the network lets us send now, reserved; and those that wait until it does."""
+        known = await budgets.of_accounts(session, {(reply.network, reply.handle) for reply in queued})
+        ours, held = [], []
+        for reply in queued:
+            budget = known[reply.network, reply.handle]
+            after = budget_of.take(budget, reply.priority, now)
+            if after is None:
+                until = budget_of.wait_until(budget, now, self._chance())
+                held.append(hold(reply, until, "the network takes no more posts for now", now))
+                continue
+            known[reply.network, reply.handle] = after
+            ours.append(reserve(reply, now))
+        await budgets.keep(session, [budget for budget in known.values() if budget.limit])
+        return ours, held
+
+    async def _note_budget(self, session: AsyncSession, reply: Reply, exchange: Exchange, now: datetime) -> None:
+        """What the network's headers say is left."""
+        if isinstance(exchange, Lost):
+            return
+        account = (reply.network, reply.handle)
+        budget = (await budgets.of_accounts(session, {account}))[account]
+        if isinstance(exchange, NotSent):
+            after: Budget | None = budget_of.give_back(budget) if budget.limit else None
+        else:
+            in_flight = await store.count_sending(session, *account, but=reply.id)
+            after = budget_of.heard(budget, exchange.headers, in_flight, now)
+        if after is not None:
+            await budgets.keep(session, [after])
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -166,6 +201,7 @@ class Sender:
             if current is None or current.fence != reply.fence:
                 log.error("fence_lost", reply_id=reply.id, exchange=type(exchange).__name__)
                 return
+            await self._note_budget(session, current, exchange, now)
             outcome = classify(exchange, tries=reply.fence, now=now, pace=self._pace, chance=self._chance())
             await self._settle(session, current, outcome, now)
 

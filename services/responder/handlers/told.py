@@ -37,6 +37,8 @@ def _event(reply: Reply, now: datetime) -> Event | None:
                 thread_id=reply.thread_id,
                 private=reply.private,
                 team=reply.team,
+                kind=reply.kind,
+                promised_at=reply.promised_at,
             )
         case "refused" | "manual_required" | "needs_human" as state:
             return ReplyFailed(

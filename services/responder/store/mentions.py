@@ -1,7 +1,9 @@
 """Mentions as the responder needs them: what can be answered, what was, and how long that took."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict as asdict_
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,7 +15,8 @@ from libs.common.db import FEW, bulk_append, bulk_insert
 from libs.common.errors import Raced
 from services.responder.domain.latency import How, Latency, Spread
 from services.responder.domain.replies import Target
-from services.responder.store.tables import LATENCIES, TARGETS
+from services.responder.domain.freshness import Answer
+from services.responder.store.tables import ANSWERS, LATENCIES, TARGETS
 
 GroupBy = Literal["queue", "handle", "intent", "language", "network", "none"]
 
@@ -54,6 +57,41 @@ async def target(
     )
     row = (await session.execute(question.with_for_update() if lock else question)).one_or_none()
     return Target(**row._mapping) if row else None
+
+
+async def lock_conversation(session: AsyncSession, conversation_id: str) -> None:
+    """Whoever answers any message of it now does so one after the other. Locked in the order of their keys."""
+    question = sa.select(TARGETS.c.post_id).where(TARGETS.c.conversation_id == conversation_id)
+    await session.execute(question.order_by(TARGETS.c.network, TARGETS.c.post_id).with_for_update())
+
+
+async def newer_messages(
+    session: AsyncSession, conversation_id: str, seen: int, teams: Collection[str], most: int = 20
+) -> list[Target]:
+    """The conversation's messages after the version seen, oldest first."""
+    question = sa.select(TARGETS).where(
+        TARGETS.c.conversation_id == conversation_id,
+        TARGETS.c.conversation_version > seen,
+        visible(TARGETS.c.team, teams),
+    )
+    ordered = question.order_by(TARGETS.c.conversation_version, TARGETS.c.post_id).limit(most)
+    return [Target(**row._mapping) for row in await session.execute(ordered)]
+
+
+async def keep_answers(session: AsyncSession, answers: Mapping[str, Answer]) -> None:
+    """The latest answer of each conversation; an older one replayed undoes nothing."""
+    rows = [asdict_(answers[id_]) | {"conversation_id": id_} for id_ in sorted(answers)]
+    changes = [column.name for column in ANSWERS.c if column.name != "conversation_id"]
+    newer = _new("excluded.version") >= ANSWERS.c.version
+    await bulk_insert(session, ANSWERS, rows, on_conflict=["conversation_id"], update=changes, where=newer)
+
+
+async def latest_answer(session: AsyncSession, conversation_id: str) -> Answer | None:
+    """The latest post of ours that answers a message of the conversation."""
+    columns = [ANSWERS.c[field.name] for field in fields(Answer)]
+    found = await session.execute(sa.select(*columns).where(ANSWERS.c.conversation_id == conversation_id))
+    row = found.one_or_none()
+    return Answer(*row) if row else None
 
 
 async def keep_latencies(session: AsyncSession, latencies: Sequence[Latency]) -> list[Latency]:

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import bulk_update, v
+from libs.common.db import bulk_update, matching, v
 from libs.common.errors import Raced
 from libs.common.lists import Mark
 from services.responder.domain.replies import LIVE, Reply, State
@@ -17,6 +18,7 @@ from services.responder.store.tables import REPLIES
 
 _FIELDS = tuple(field.name for field in fields(Reply))
 _SAME = REPLIES.c.version == v("version") - 1
+_BY_HAND = sa.select(REPLIES.c.id).where(REPLIES.c.state.in_(("manual_required", "needs_human")))
 _REPLY = sa.select(*[REPLIES.c[name] for name in _FIELDS])
 
 
@@ -24,6 +26,44 @@ async def live_replies(session: AsyncSession, network: str, post_id: str) -> lis
     """The mention's replies in a live state, oldest first."""
     question = _REPLY.where(REPLIES.c.network == network, REPLIES.c.in_reply_to == post_id, REPLIES.c.state.in_(LIVE))
     return [Reply(*row) for row in await session.execute(question.order_by(REPLIES.c.id))]
+
+
+async def of_conversation(session: AsyncSession, conversation_id: str) -> list[Reply]:
+    """The conversation's replies in a live state, oldest first."""
+    question = _REPLY.where(REPLIES.c.conversation_id == conversation_id, REPLIES.c.state.in_(LIVE))
+    return [Reply(*row) for row in await session.execute(question.order_by(REPLIES.c.id))]
+
+
+async def same_draft(session: AsyncSession, draft: Reply) -> Reply | None:
+    """The draft of the same text by the same writer to the same mention, if it is kept already."""
+    question = _REPLY.where(
+        REPLIES.c.network == draft.network,
+        REPLIES.c.in_reply_to == draft.in_reply_to,
+        REPLIES.c.state == "draft",
+        REPLIES.c.agent == draft.agent,
+        REPLIES.c.created_by == draft.created_by,
+        REPLIES.c.text == draft.text,
+    )
+    row = (await session.execute(question.order_by(REPLIES.c.id).limit(1))).one_or_none()
+    return Reply(*row) if row else None
+
+
+async def to_be_done_by_hand(session: AsyncSession, mentions: Collection[tuple[str, str]]) -> list[Reply]:
+    """The replies to these mentions that wait for a person, locked, in the order of their ids."""
+    if not mentions:
+        return []
+    keys = [{"network": network, "in_reply_to": post_id} for network, post_id in sorted(mentions)]
+    statement, params = matching(session, REPLIES, _BY_HAND, keys)
+    ids = sorted(row.id for row in await session.execute(statement, params))
+    found = [await find(session, id_, frozenset({"*"}), lock=True) for id_ in ids]  # few: by hand is the exception
+    return [reply for reply in found if reply is not None]
+
+
+async def reply_of_post(session: AsyncSession, network: str, own_post_id: str) -> str | None:
+    """The id of the reply that this post of ours is."""
+    question = sa.select(REPLIES.c.id).where(REPLIES.c.network == network, REPLIES.c.own_post_id == own_post_id)
+    row = (await session.execute(question)).one_or_none()
+    return row.id if row else None
 
 
 async def add(session: AsyncSession, reply: Reply) -> None:
@@ -52,6 +92,8 @@ async def page(
     state: State | None,
     network: str | None,
     post_id: str | None,
+    agent: str | None = None,
+    conversation_id: str | None = None,
     updated_after: datetime | None,
     after: Mark | None,
     most: int,
@@ -64,6 +106,10 @@ async def page(
         question = question.where(REPLIES.c.network == network)
     if post_id is not None:
         question = question.where(REPLIES.c.in_reply_to == post_id)
+    if agent is not None:
+        question = question.where(REPLIES.c.agent == agent)
+    if conversation_id is not None:
+        question = question.where(REPLIES.c.conversation_id == conversation_id)
     if updated_after is not None:
         question = question.where(REPLIES.c.updated_at > updated_after)
     if after is not None:
@@ -81,7 +127,11 @@ async def save(session: AsyncSession, replies: Sequence[Reply]) -> None:
         Raced: somebody else changed one of them meanwhile.
     """
     rows = [asdict(reply) for reply in sorted(replies, key=lambda reply: reply.id)]
-    if await bulk_update(session, REPLIES, rows, key=["id"], where=_SAME) != len(rows):
+    try:
+        written = await bulk_update(session, REPLIES, rows, key=["id"], where=_SAME)
+    except IntegrityError as error:
+        raise Raced("the mention got a reply, or the post another one, at the same moment") from error
+    if written != len(rows):
         raise Raced("a reply changed since we looked")
 
 
@@ -92,21 +142,21 @@ async def anything_due(session: AsyncSession, now: datetime, too_old: datetime) 
 
 
 async def take_queued(session: AsyncSession, now: datetime, most: int) -> list[Reply]:
-    """Replies to send now, locked; what another replica has in hand is passed over."""
+    """Replies to send now, the more important first, locked; what another replica has in hand is passed over."""
     queued, _, _ = _due(now, now)
-    return await _take(session, queued, REPLIES.c.not_before, most)
+    return await _take(session, queued, [REPLIES.c.priority, REPLIES.c.not_before], most)
 
 
 async def take_unknown(session: AsyncSession, now: datetime, most: int) -> list[Reply]:
     """Replies to look for now, locked."""
     _, unknown, _ = _due(now, now)
-    return await _take(session, unknown, REPLIES.c.look_at, most)
+    return await _take(session, unknown, [REPLIES.c.look_at], most)
 
 
 async def take_abandoned(session: AsyncSession, too_old: datetime, most: int) -> list[Reply]:
     """Replies somebody began to send that long ago and never settled, locked."""
     _, _, abandoned = _due(too_old, too_old)
-    return await _take(session, abandoned, REPLIES.c.reserved_at, most)
+    return await _take(session, abandoned, [REPLIES.c.reserved_at], most)
 
 
 async def claimed_posts(session: AsyncSession, network: str, post_id: str) -> set[str]:
@@ -115,6 +165,17 @@ async def claimed_posts(session: AsyncSession, network: str, post_id: str) -> se
         REPLIES.c.network == network, REPLIES.c.in_reply_to == post_id, REPLIES.c.own_post_id.is_not(None)
     )
     return {row.own_post_id for row in await session.execute(question)}
+
+
+async def count_sending(session: AsyncSession, network: str, handle: str, but: str) -> int:
+    """How many others of this account's replies are on their way."""
+    question = sa.select(sa.func.count()).where(
+        REPLIES.c.state == sa.literal_column("'sending'"),
+        REPLIES.c.network == network,
+        REPLIES.c.handle == handle,
+        REPLIES.c.id != but,
+    )
+    return int((await session.execute(question)).scalar_one())
 
 
 async def count_unknown(session: AsyncSession) -> int:
@@ -132,7 +193,7 @@ def _due(now: datetime, too_old: datetime) -> tuple[sa.ColumnElement[bool], ...]
 
 
 async def _take(
-    session: AsyncSession, condition: sa.ColumnElement[bool], order: sa.Column[datetime], most: int
+    session: AsyncSession, condition: sa.ColumnElement[bool], order: Sequence[sa.Column[Any]], most: int
 ) -> list[Reply]:
-    question = _REPLY.where(condition).order_by(order, REPLIES.c.id).limit(most)
+    question = _REPLY.where(condition).order_by(*order, REPLIES.c.id).limit(most)
     return [Reply(*row) for row in await session.execute(question.with_for_update(skip_locked=True))]

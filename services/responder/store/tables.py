@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from libs.common.db import UtcDateTime
+from libs.common.db import Json, UtcDateTime
 from libs.common.idempotency import idempotency_table
 from services.responder.domain.replies import LIVE
 
@@ -12,6 +12,7 @@ _LIVE = sa.text(f"state IN ({', '.join(repr(state) for state in LIVE)})")
 _QUEUED = sa.text("state = 'queued'")
 _SENDING = sa.text("state = 'sending'")
 _UNKNOWN = sa.text("state = 'unknown'")
+_LATEST = sa.text("latest")
 _ON_THE_NETWORK = sa.text("own_post_id IS NOT NULL")
 
 TARGETS = sa.Table(
@@ -34,6 +35,18 @@ TARGETS = sa.Table(
     sa.Column("team", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("routed_at", UtcDateTime, nullable=False),
+    sa.Column("conversation_version", sa.Integer, nullable=False),
+    sa.Index("targets_of_conversation", "conversation_id"),
+)
+ANSWERS = sa.Table(
+    "answers",  # the latest of each conversation
+    metadata,
+    sa.Column("conversation_id", sa.Text, primary_key=True),
+    sa.Column("own_post_id", sa.Text, nullable=False),
+    sa.Column("reply_id", sa.Text, nullable=False),
+    sa.Column("in_reply_to", sa.Text, nullable=False),
+    sa.Column("answered_at", UtcDateTime, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
 )
 LATENCIES = sa.Table(
     "latencies",
@@ -85,6 +98,14 @@ REPLIES = sa.Table(
     sa.Column("look_at", UtcDateTime),
     sa.Column("own_post_id", sa.Text),
     sa.Column("posted_at", UtcDateTime),
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("promise_seconds", sa.Integer, nullable=False),
+    sa.Column("priority", sa.SmallInteger, nullable=False),
+    sa.Column("template", sa.Text, nullable=False),
+    sa.Column("warnings", sa.Text, nullable=False),
+    sa.Column("approved_by", sa.Text, nullable=False),
+    sa.Column("by_hand", sa.Boolean, nullable=False),
     # one live reply a mention, and one live follow-up of each reply
     sa.Index(
         "replies_live",
@@ -106,8 +127,42 @@ REPLIES = sa.Table(
     ),
     sa.Index("replies_of_mention", "network", "in_reply_to"),
     sa.Index("replies_changed", "updated_at", "id"),
-    sa.Index("replies_queued", "not_before", "id", postgresql_where=_QUEUED, sqlite_where=_QUEUED),
+    sa.Index("replies_of_conversation", "conversation_id"),
+    sa.Index("replies_queued", "priority", "not_before", "id", postgresql_where=_QUEUED, sqlite_where=_QUEUED),
     sa.Index("replies_sending", "reserved_at", postgresql_where=_SENDING, sqlite_where=_SENDING),
     sa.Index("replies_unknown", "look_at", postgresql_where=_UNKNOWN, sqlite_where=_UNKNOWN),
+)
+TEMPLATES = sa.Table(
+    "templates",  # every version; one without texts says that it was taken away
+    metadata,
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("texts", Json, nullable=False),
+    sa.Column("latest", sa.Boolean, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("updated_by", sa.Text, nullable=False),
+    sa.Index("templates_latest", "slug", unique=True, postgresql_where=_LATEST, sqlite_where=_LATEST),
+)
+RULES = sa.Table(
+    "reply_rules",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+BUDGETS = sa.Table(
+    "budgets",
+    metadata,
+    sa.Column("network", sa.Text, primary_key=True),
+    sa.Column("handle", sa.Text, primary_key=True),
+    sa.Column("operation", sa.Text, primary_key=True),
+    sa.Column("limit", sa.Integer, nullable=False),
+    sa.Column("remaining", sa.Integer, nullable=False),
+    sa.Column("reset_at", UtcDateTime),
 )
 IDEMPOTENCY = idempotency_table(metadata)

@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field
 
 from libs.common.auth import Caller, needs
 from services.router.domain.hours import is_open, next_change
+from services.router.domain.promises import PLAIN
 from services.router.domain.words import OPEN_STATES
 from services.router.handlers.desk import unknown
 from services.router.handlers.snapshot import Snapshot, State
+from services.router.handlers.waits import Wait, Waits
 from services.router.store.queues import QueueFigures
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Lower-case name, for ever the same")]
@@ -59,7 +61,7 @@ class QueueList(BaseModel):
     items: list[QueueOut]
 
 
-def routes(snapshot: Snapshot) -> APIRouter:
+def routes(snapshot: Snapshot, waits: Waits) -> APIRouter:
     """The queues' routes."""
     router = APIRouter(prefix="/v1/queues", tags=["queues"])
 
@@ -67,7 +69,7 @@ def routes(snapshot: Snapshot) -> APIRouter:
     async def list_queues(caller: Annotated[Caller, needs("queues:read")]) -> QueueList:
         """Every queue, zero-filled, at most 5 s old."""
         state = await snapshot.current()
-        return QueueList(items=[_out(q, state) for q in state.queues if caller.sees(q.team)])
+        return QueueList(items=[_out(q, state, waits.now.get(q.queue)) for q in state.queues if caller.sees(q.team)])
 
     @router.get("/{queue}/stats")
     async def queue_stats(queue: str, caller: Annotated[Caller, needs("queues:read")]) -> QueueOut:
@@ -76,12 +78,12 @@ def routes(snapshot: Snapshot) -> APIRouter:
         found = next((q for q in state.queues if q.queue == queue and caller.sees(q.team)), None)
         if found is None:
             raise unknown("queue", queue, "GET /v1/queues lists them; PUT /v1/queues/{queue} makes one.")
-        return _out(found, state)
+        return _out(found, state, waits.now.get(queue))
 
     return router
 
 
-def _out(figures: QueueFigures, state: State) -> QueueOut:
+def _out(figures: QueueFigures, state: State, wait: Wait | None) -> QueueOut:
     depth = Depth(total=sum(figures.depth.values()), **figures.depth)
     oldest, at = figures.oldest_at, state.at
     hours = state.setup.hours_of(state.setup.queues[figures.queue])
@@ -97,6 +99,13 @@ def _out(figures: QueueFigures, state: State) -> QueueOut:
         overdue=figures.overdue,
         next_due_at=figures.next_due_at,
         agents=state.crews[figures.queue].by_availability,
-        expected_wait=ExpectedWait(),
+        expected_wait=_wait(wait),
         as_of=at,
     )
+
+
+def _wait(wait: Wait | None) -> ExpectedWait:
+    if wait is None:
+        return ExpectedWait()
+    p50, p80, _ = wait.seconds() or (None, None, None)
+    return ExpectedWait(p50_seconds=p50, p80_seconds=p80, state=wait.memory.shown[PLAIN].state)

@@ -50,9 +50,7 @@ class Seen(Struct, frozen=True, gc=False):
     room: int  # free units of theirs
     waiting: tuple[int, ...]  # only what somebody there could take
     late: tuple[int, ...] = (0,) * CLASSES  # of them, past their target
-    arrived: tuple[int, ...] = (
-        0,
-    ) * CLASSES  # since the look before; follow-ups as of the class above: they come first
+    arrived: tuple[int, ...] = (0,) * CLASSES  # since the look before; a follow-up as new of the class above
     replied: int = 0  # first human replies since the look before
 
 

@@ -204,6 +204,7 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
             queue=queue,
             team=conversation.team,
             incident=conversation.item.routing.incident if item_id and conversation.item is not None else "",
+            conversation_version=conversation.version,
         )
     )
     return told + [answered_event(kept, event, answer, floor) for answer in answers]

@@ -55,13 +55,14 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
     if event.in_reply_to:
         floor.answers.setdefault((event.network, event.in_reply_to), []).append(answer)
     told: list[Event] = []
+    if conversation is not None:
+        after, done = answered_by(conversation, post, setup, floor.now)
+        floor.keep(after)  # first, for what is told has its version
     if answered is not None:
         _note_answer(floor, answered, answer)
         told.append(answered_event(answered, event, answer, floor))
     if conversation is not None:
         told += _cover(floor, conversation.id, event, answer)
-        after, done = answered_by(conversation, post, setup, floor.now)
-        floor.keep(after)
         if done is not None:
             reason = "answered" if ours else "answered_elsewhere"
             floor.close(done, reason, answered_at=event.posted_at)
@@ -127,6 +128,7 @@ def answered_event(
     how: Literal["direct", "covered"] = "direct",
 ) -> MentionAnswered:
     """This post of ours answers that mention: it names it, or comes after it in its conversation."""
+    conversation = floor.heir(floor.conversations.get(mention.conversation_id))
     return MentionAnswered(
         event_id=derived_id(answer.event_id, MentionAnswered.type, mention.post_id),
         occurred_at=floor.now,
@@ -145,4 +147,5 @@ def answered_event(
         intent=mention.labels.get("intent", "chatter"),
         queue=mention.queue,
         team=mention.team,
+        conversation_version=conversation.version if conversation else 0,
     )

@@ -17,6 +17,7 @@ from libs.common.errors import Raced
 from services.router.domain.routing import JOINS_WITHIN, Conversation
 from services.router.domain.waiting import Item, Routing
 from services.router.domain.words import OPEN_STATES
+from services.router.store.incidents import noticed
 from services.router.store.tables import (
     AGENTS,
     CLOCKS,
@@ -301,6 +302,7 @@ async def save(session: AsyncSession, floor: Floor, lines: Collection[str]) -> N
         (WORK_ITEMS, [_item_row(floor, item) for item in sorted(floor.new_items.values(), key=_ID)]),
         (CLOCKS, list(floor.new_clocks.values())),
         (ITEM_CHANGES, changes),
+        *noticed(floor.new_items.values(), floor.mention_rows.values(), floor.now),
     )
     await bulk_update(session, CLOCKS, floor.stopped_clocks, key=("item_id", "kind"), where=_STILL_RUNNING)
     if floor.edited_rows:

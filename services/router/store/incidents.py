@@ -1,6 +1,6 @@
 """Incidents, and the work items that belong to them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,12 +10,15 @@ from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, bulk_insert, matching
+from libs.common.db.append import Part
 from libs.common.lists import Mark
 from services.router.domain.incidents import Facts, Incident
+from services.router.domain.waiting import Item
 from services.router.domain.words import OPEN_STATES
-from services.router.store.incident_tables import INCIDENT_CHANGES, INCIDENT_ITEMS, INCIDENTS
+from services.router.store.incident_tables import INCIDENT_CHANGES, INCIDENT_ITEMS, INCIDENTS, TOPIC_ARRIVALS
 from services.router.store.items import ITEMS, WorkItem, of_teams, page, work_item
 from services.router.store.tables import CLOCKS, CONVERSATIONS, MENTIONS, SETUP_REVISION, WORK_ITEMS
+from services.router.store.topic_counts import arrival_rows
 
 _FIELDS = Incident.__struct_fields__
 _INCIDENTS = sa.select(*[INCIDENTS.c[name] for name in _FIELDS])
@@ -222,6 +225,17 @@ async def group(session: AsyncSession, slug: str, joined: Sequence[str], left: S
 
 
 # --- what belongs to one
+
+
+def noticed(opened: Iterable[Item], mentions: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Part, Part]:
+    """What a batch of messages appends here: which new items belong to an incident, and how often each topic came."""
+    joined = [
+        {"incident": item.routing.incident, "item_id": item.id, "joined_at": now}
+        for item in opened
+        if item.routing.incident
+    ]
+    return (INCIDENT_ITEMS, joined), (TOPIC_ARRIVALS, arrival_rows(mentions, now))
+
 
 # first those that belong, then each by its key: never through all items there are
 _BELONGS = (

@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import ask_and_read_clock
 from services.router.domain import configured
 from services.router.domain.setup import Setup
+from services.router.store import incidents
 from services.router.store.tables import SETUP, SETUP_REVISION, SETUP_VERSIONS
 
 
@@ -39,7 +41,8 @@ class Setups:
         revision = rows[0].revision
         if revision != self._known.revision:
             kept = await session.execute(_ALL)
-            self._known = configured.setup_of(revision, [(row.kind, row.slug, row.version, row.body) for row in kept])
+            known = configured.setup_of(revision, [(row.kind, row.slug, row.version, row.body) for row in kept])
+            self._known = structs.replace(known, incidents=tuple(await incidents.open_ones(session)))
         return self._known
 
 

@@ -131,6 +131,7 @@ async def latest_message(session: AsyncSession, talk: Conversation) -> Latest | 
         flags=labels.flags,
         private=row.private,
         followers=(row.reach or {}).get("followers"),
+        text=row.text,
     )
     answers = [at for at in (row.answered_at, row.covered_at) if at is not None]
     return Latest(message, min(answers, default=None))

@@ -1,14 +1,11 @@
-"""The expected wait: its arithmetic, its edges, what is published of it, and simulated days on which it was kept."""
+"""The expected wait: its arithmetic, its edges, and what is published of it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from msgspec.structs import replace as changed
 
-from bench.waits import KINDS, simulate
-from bench.waits_day import Surge
 from services.router.domain.hours import ALWAYS, Hours, after_open, hours_from, open_intervals
 from services.router.domain.order import LIFT_AFTER
 from services.router.domain.pace import (
@@ -376,31 +373,3 @@ def test_opening_is_said_with_the_day_and_the_zone() -> None:
 def test_what_is_not_known_is_said_so() -> None:
     assert wait_text("unknown", None, 0, "fr") == "Temps de réponse : pas encore connu."
     assert "more than 3" in wait_text("more_than", None, 3, "en")
-
-
-# --- simulated days: more of them in `guichet bench waits`
-
-
-_SURGE = Surge(day=8, begins=39_600.0, seconds=4500.0, factor=5.0)
-SHORT = {
-    "quiet": replace(KINDS["quiet"], days=15, counted=range(8, 15)),
-    "busy": replace(KINDS["busy"], days=8, counted=range(5, 8)),
-    "surge": replace(
-        KINDS["surge"], brand=replace(KINDS["surge"].brand, surges=(_SURGE,)), days=9, counted=range(8, 9)
-    ),
-    "closing": replace(KINDS["closing"], days=12, counted=range(7, 12)),
-}
-
-
-@pytest.mark.parametrize("name", SHORT)
-def test_four_fifths_of_all_promises_are_kept(name: str) -> None:
-    run = simulate(name, seed=1, tick=120.0, kind=SHORT[name])
-    ours, naive = run.kept["ours"], run.kept["naive"]
-    promised = sum(promise.promised for promise in ours) / len(ours)
-    waited = sum(promise.waited for promise in ours) / len(ours)
-
-    assert sum(promise.kept for promise in ours) >= 0.8 * len(ours)
-    assert sum(promise.kept for promise in ours) / len(ours) > sum(promise.kept for promise in naive) / len(naive)
-    assert len(ours) >= 0.9 * sum(run.states.values())  # and something was promised
-    assert promised < 2.5 * waited  # that is of use
-    assert all(promise.promised >= 300 for promise in ours)
