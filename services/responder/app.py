@@ -15,7 +15,12 @@ from libs.common.outbox import Relay
 from libs.common.process import Service
 from libs.common.web import web_app
 from libs.common.worker import Worker
-from services.responder.api import REPLY_BODY_BYTES, reply_routes, stats_routes
+from services.responder.api.actions import action_routes
+from services.responder.api.replies import reply_routes
+from services.responder.api.rules import rule_routes
+from services.responder.api.shapes import REPLY_BODY_BYTES
+from services.responder.api.stats import stats_routes
+from services.responder.api.templates import template_routes
 from services.responder.domain.posting import Pace
 from services.responder.gateways import Gateway
 from services.responder.gateways.x import XGateway
@@ -44,7 +49,7 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
             fields_name=settings.x_fields_name,
         )
     }
-    replies = Replies(database, changes, figures, frozenset(gateways))
+    replies = Replies(database, changes, figures, frozenset(gateways), settings.undo)
     mentions = Mentions(figures)
     worker = Worker(bus, name, metrics, database=database, writing={WORK_ITEMS: mentions.on_work_items})
     sender = Sender(
@@ -70,6 +75,9 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         name,
         [
             reply_routes(database, replies),
+            action_routes(database, replies, pace),
+            template_routes(database),
+            rule_routes(database),
             stats_routes(database),
             dead_letters.routes(name, bus, metrics, [WORK_ITEMS]),
         ],
@@ -78,7 +86,11 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         ready=[gate.ready, log_watch.ready, worker.ready, sender.ready, relay.ready],
         alive=[worker.alive, sender.alive],
         commit=settings.commit,
-        body_limits={"/v1/replies": REPLY_BODY_BYTES},
+        body_limits={
+            "/v1/replies": REPLY_BODY_BYTES,
+            "/v1/replies/{id}": REPLY_BODY_BYTES,
+            "/v1/templates/{slug}": REPLY_BODY_BYTES,
+        },
     )
     tasks = (gate.watch, log_watch.watch, *map(gate.before, (worker.run, sender.run, relay.run, housekeeper.run)))
     return Service(name, app, tasks, settings.host, settings.port, close)

@@ -30,6 +30,7 @@ class ResponderSettings(Settings):
     poll: Span = Field(timedelta(milliseconds=500), description="How often to look for what other replicas queued")
     send_within: Span = Field(timedelta(seconds=5), description="A reply reserved longer ago is not sent")
     post_limit: Span = Field(timedelta(seconds=20), description="Time for one POST to a network")
+    undo: Span = Field(timedelta(), description="So long what is sent can be taken back; it goes out after that")
     recover_after: Span = Field(
         timedelta(seconds=180),
         description="From the reservation until a lost reply may be looked for: longer than send_within, post_limit,"

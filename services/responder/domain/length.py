@@ -56,7 +56,7 @@ class Length:
     fault: Fault | None = None
 
 
-def measure(text: str, network: Network, limits: Limits = Limits()) -> Length:  # noqa: B008 - it is frozen
+def measure(text: str, network: Network, limits: Limits = Limits()) -> Length:
     """How long a text is on this network, as the network counts."""
     return _RULES[network](text, limits)
 

@@ -286,9 +286,7 @@ def posted_by_hand(reply: Reply, post_id: str, posted_at: datetime, now: datetim
     """Out, by a person's hand; None where its state allows no such thing."""
     if reply.state not in ("manual_required", "needs_human", "unknown"):
         return None
-    return _to(
-        reply, "posted", now, reason="", own_post_id=post_id, posted_at=posted_at, look_at=None, by_hand=True
-    )
+    return _to(reply, "posted", now, reason="", own_post_id=post_id, posted_at=posted_at, look_at=None, by_hand=True)
 
 
 def seen_on_the_network(

@@ -7,7 +7,19 @@ from difflib import get_close_matches
 
 OF_THE_MENTION = ("author", "handle", "agent", "initials")
 """Filled in from what is answered and who answers."""
-OF_THE_WRITER = ("contact", "date", "delay", "line", "link", "order", "product", "reference", "station", "time", "until")
+OF_THE_WRITER = (
+    "contact",
+    "date",
+    "delay",
+    "line",
+    "link",
+    "order",
+    "product",
+    "reference",
+    "station",
+    "time",
+    "until",
+)
 """Given by whoever uses the template."""
 FIELDS = (*OF_THE_MENTION, *OF_THE_WRITER)
 

@@ -39,7 +39,6 @@ class Mentions:
 
         after_commit(session, count)
 
-
     async def _settle_by_hand(self, session: AsyncSession, answers: Sequence[MentionAnswered]) -> int:
         """Replies that a person was to send and that were now seen on the network; how many."""
         seen = [answer for answer in answers if answer.how == "direct" and not answer.reply_id]

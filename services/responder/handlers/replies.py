@@ -2,29 +2,41 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db, trace
 from libs.common.db import Database
+from libs.common.errors import Raced
+from services.responder.domain.freshness import WentOn, went_on
+from services.responder.domain.latency import network_time
+from services.responder.domain.posting import Pace
 from services.responder.domain.replies import (
     FINAL,
     Accepted,
+    Kind,
     NothingToFollow,
     Reply,
     Taken,
     Target,
     accept,
+    approve,
+    begin,
     cancel,
+    look_now,
+    posted_by_hand,
     reply_id,
 )
+from services.responder.domain.rules import why_approval
+from services.responder.domain.templates import Template, signed, warnings_about
 from services.responder.handlers.figures import Figures, after_commit
 from services.responder.handlers.told import tell
-from services.responder.store import mentions
+from services.responder.store import mentions, rules, templates
 from services.responder.store import replies as store
 
 POLL_SECONDS = 0.5  # for what another replica does
@@ -66,11 +78,24 @@ class Wish:
     item_id: str
     follow_up_of: str
     created_by: str
+    kind: Kind = "reply"
+    promise_seconds: int = 0
+    based_on_version: int | None = None  # of the conversation, as the writer saw it; None: they do not say
+    template: str = ""
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NotThere:
     """No such mention, or none these teams may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoTemplate:
+    """No such template, or none these teams may see."""
+
+
+Refusal = Taken | NothingToFollow | NotThere | NoTemplate | WentOn
 
 
 @dataclass(frozen=True)
@@ -81,27 +106,26 @@ class Replies:
     changes: Changes
     figures: Figures
     sendable: Collection[str]
+    undo: timedelta = timedelta()  # how long what is queued can be taken back for sure
 
-    async def ask(
-        self, session: AsyncSession, wish: Wish, teams: Collection[str]
-    ) -> Reply | Taken | NothingToFollow | NotThere:
-        """Keep a new reply; it is on its way when the transaction commits.
+    async def ask(self, session: AsyncSession, wish: Wish, teams: Collection[str]) -> Reply | Refusal:
+        """Keep a new reply or draft; a reply is on its way when the transaction commits.
+
+        Where the conversation went on meanwhile, the text is kept as a draft, and the caller commits that.
 
         Raises:
             Raced: the mention got another reply at the same moment.
         """
         now = await db.now(session)
-        target = await mentions.target(session, wish.network, wish.post_id, teams, lock=True)
+        target = await self._target(session, wish.network, wish.post_id, wish.based_on_version, teams)
         if target is None:
             return NotThere()
-        live = await store.live_replies(session, wish.network, wish.post_id)
-        answer = accept(target, live, wish.follow_up_of, self.sendable)
-        if not isinstance(answer, Accepted):
-            return answer
-        reply = Reply(
+        label = await self._template(session, wish.template, teams)
+        if label is None:
+            return NoTemplate()
+        draft = Reply(
             id=reply_id(now, secrets.token_bytes(10)),
-            state=answer.state,
-            reason=answer.reason,
+            state="draft",
             text=wish.text,
             agent=wish.agent,
             item_id=wish.item_id or target.item_id,
@@ -111,12 +135,122 @@ class Replies:
             updated_at=now,
             not_before=now,
             traceparent=trace.traceparent(),
+            kind=wish.kind,
+            promise_seconds=wish.promise_seconds,
+            template=label,
             **_of(target),
         )
-        await store.add(session, reply)
+        if wish.draft:
+            await store.add(session, draft)
+            return draft
+        begun = await self._begun(session, draft, target, wish.based_on_version, teams, now)
+        if isinstance(begun, WentOn):
+            kept = await store.same_draft(session, draft)
+            if kept is None:
+                await store.add(session, draft)
+            return replace(begun, draft=kept or draft)
+        if isinstance(begun, Reply):
+            await store.add(session, begun)
+            self._on_its_way(session, begun, now)
+        return begun
+
+    async def send(
+        self, session: AsyncSession, draft: Reply, based_on_version: int | None, teams: Collection[str]
+    ) -> Reply | Refusal:
+        """A draft on its way; where it cannot go it stays a draft.
+
+        Args:
+            draft: as `store.find` gave it, locked.
+        """
+        now = await db.now(session)
+        target = await self._target(session, draft.network, draft.in_reply_to, based_on_version, teams)
+        if target is None:
+            return NotThere()
+        begun = await self._begun(session, draft, target, based_on_version, teams, now)
+        if isinstance(begun, Reply):
+            begun = replace(begun, version=draft.version + 1)
+            await store.save(session, [begun])
+            self._on_its_way(session, begun, now)
+        return begun
+
+    async def rewrite(
+        self, session: AsyncSession, draft: Reply, changes: Mapping[str, Any], teams: Collection[str]
+    ) -> Reply | NoTemplate:
+        """The draft with another text, kind or template.
+
+        Args:
+            draft: as `store.find` gave it, locked.
+        """
+        label = await self._template(session, changes["template"], teams)
+        if label is None:
+            return NoTemplate()
+        new = {**changes, "template": label, "updated_at": await db.now(session), "version": draft.version + 1}
+        rewritten = replace(draft, **new)
+        await store.save(session, [rewritten])
+        after_commit(session, lambda: self.changes.changed(draft.id))
+        return rewritten
+
+    async def _target(
+        self, session: AsyncSession, network: str, post_id: str, based_on_version: int | None, teams: Collection[str]
+    ) -> Target | None:
+        """The mention, locked; with its whole conversation, where what happened in that matters."""
+        if based_on_version is not None:
+            seen = await mentions.target(session, network, post_id, teams)
+            if seen is None:
+                return None
+            await mentions.lock_conversation(session, seen.conversation_id)
+        return await mentions.target(session, network, post_id, teams, lock=True)
+
+    async def _template(self, session: AsyncSession, name: str, teams: Collection[str]) -> str | None:
+        """`slug` or `slug@version` as the version it stands for; None: there is none."""
+        if not name:
+            return ""
+        found = await self._version(session, name, teams)
+        return found.label if found is not None and found.texts else None
+
+    async def _version(self, session: AsyncSession, name: str, teams: Collection[str]) -> Template | None:
+        slug, _, number = name.partition("@")
+        version = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else None
+        return await templates.latest(session, slug, teams, version=version)
+
+    async def _begun(
+        self,
+        session: AsyncSession,
+        draft: Reply,
+        target: Target,
+        based_on_version: int | None,
+        teams: Collection[str],
+        now: datetime,
+    ) -> Reply | Taken | NothingToFollow | WentOn:
+        """The draft as it sets out: signed, with what is to be said about it; not saved yet."""
+        if based_on_version is not None:
+            talk = target.conversation_id
+            news = went_on(
+                draft,
+                based_on_version,
+                await mentions.newer_messages(session, talk, based_on_version, teams),
+                await mentions.latest_answer(session, talk),
+                await store.of_conversation(session, talk),
+            )
+            if news is not None:
+                return news
+        handle = await rules.of_handle(session, target.network, target.handle)
+        agent = await rules.of_agent(session, draft.agent)
+        live = await store.live_replies(session, draft.network, draft.in_reply_to)
+        answer = accept(target, live, draft.follow_up_of, self.sendable, why_approval(handle, agent))
+        if not isinstance(answer, Accepted):
+            return answer
+        used = await self._version(session, draft.template, teams) if draft.template else None
+        ready = replace(
+            draft,
+            warnings=" ".join(warnings_about(draft.text, used)),
+            text=signed(draft.text, handle.signature if handle.sign else "", agent.initials),
+        )
+        return begin(ready, answer, target.urgency, now, self.undo)
+
+    def _on_its_way(self, session: AsyncSession, reply: Reply, now: datetime) -> None:
         tell(session, reply, now)
         after_commit(session, lambda: self._kept(reply))
-        return reply
 
     async def cancel(
         self, session: AsyncSession, id_: str, reason: str, teams: Collection[str]
@@ -131,6 +265,43 @@ class Replies:
         await store.save(session, [canceled])
         after_commit(session, lambda: self._settled(canceled))
         return canceled, True
+
+    async def approve(self, session: AsyncSession, reply: Reply, by: str) -> Reply | None:
+        """Let it through; None: nobody waits for that."""
+        approved = approve(reply, by, await db.now(session), self.undo)
+        if approved is not None:
+            await store.save(session, [approved])
+            after_commit(session, lambda: self._kept(approved))
+        return approved
+
+    async def reconcile(self, session: AsyncSession, reply: Reply, pace: Pace) -> Reply | None:
+        """Look for it now; None: nothing is in doubt."""
+        looked_for = look_now(reply, await db.now(session), pace)
+        if looked_for is not None:
+            await store.save(session, [looked_for])
+            after_commit(session, self.changes.work.set)
+        return looked_for
+
+    async def mark_posted(
+        self, session: AsyncSession, reply: Reply, post_id: str, posted_at: datetime | None
+    ) -> Reply | None:
+        """A person posted it; None: its state allows no such thing.
+
+        Raises:
+            Raced: this post is another reply's.
+        """
+        if reply.state == "posted" and reply.own_post_id == post_id:
+            return reply
+        now = await db.now(session)
+        posted = posted_by_hand(reply, post_id, network_time(post_id, posted_at, now), now)
+        if posted is None:
+            return None
+        if other := await store.reply_of_post(session, reply.network, post_id):
+            raise Raced(f"the post {post_id} is known as the reply {other}")
+        await store.save(session, [posted])
+        tell(session, posted, now)
+        after_commit(session, lambda: self._settled(posted))
+        return posted
 
     async def wait(self, id_: str, teams: Collection[str], seconds: float) -> Reply | None:
         """The reply once nothing more happens by itself, or as it is when the time is over."""
@@ -161,5 +332,5 @@ class Replies:
 
 def _of(target: Target) -> dict[str, Any]:
     """What a reply takes from the mention it answers."""
-    taken = ("network", "handle", "author_id", "thread_id", "private", "team", "key")
+    taken = ("network", "handle", "author_id", "thread_id", "private", "team", "key", "conversation_id")
     return {"in_reply_to": target.post_id} | {name: getattr(target, name) for name in taken}

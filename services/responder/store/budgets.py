@@ -20,9 +20,7 @@ async def of_accounts(session: AsyncSession, accounts: Collection[tuple[str, str
     """The posting budgets of these (network, handle), locked in their order; where there is no row, one of nothing."""
     found: dict[tuple[str, str], Budget] = {}
     for network, handle in sorted(accounts):
-        question = _BUDGET.where(
-            BUDGETS.c.network == network, BUDGETS.c.handle == handle, BUDGETS.c.operation == POST
-        )
+        question = _BUDGET.where(BUDGETS.c.network == network, BUDGETS.c.handle == handle, BUDGETS.c.operation == POST)
         row = (await session.execute(question.with_for_update())).one_or_none()
         found[network, handle] = Budget(*row) if row else Budget(network, handle, POST)
     return found

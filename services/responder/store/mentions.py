@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import FEW, bulk_append, bulk_insert
 from libs.common.errors import Raced
+from services.responder.domain.freshness import Answer
 from services.responder.domain.latency import How, Latency, Spread
 from services.responder.domain.replies import Target
-from services.responder.domain.freshness import Answer
 from services.responder.store.tables import ANSWERS, LATENCIES, TARGETS
 
 GroupBy = Literal["queue", "handle", "intent", "language", "network", "none"]

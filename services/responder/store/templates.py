@@ -13,10 +13,8 @@ from services.responder.domain.templates import Template
 from services.responder.store.mentions import visible
 from services.responder.store.tables import TEMPLATES
 
-_TEMPLATE = sa.select(
-    TEMPLATES.c.slug, TEMPLATES.c.version, TEMPLATES.c.team, TEMPLATES.c.name, TEMPLATES.c.texts
-)
-_NOW = sa.literal_column("latest")
+_TEMPLATE = sa.select(TEMPLATES.c.slug, TEMPLATES.c.version, TEMPLATES.c.team, TEMPLATES.c.name, TEMPLATES.c.texts)
+_NOW: sa.ColumnElement[bool] = sa.literal_column("latest", sa.Boolean)
 
 
 async def latest(

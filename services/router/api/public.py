@@ -3,7 +3,7 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from libs.common.db import Database
 from libs.common.problems import Problem
 from services.router.api.expected_wait import Handle, no_page
 from services.router.domain.hours import is_open, next_change
+from services.router.domain.incidents import banner_of
 from services.router.domain.promises import PLAIN, may_publish
 from services.router.domain.public import TONGUES, Tongue, opening_text, page_text, wait_text
 from services.router.domain.setup import Setup
@@ -27,9 +28,6 @@ from services.router.handlers.waits import Wait, Waits, serving
 from services.router.store import pages as store
 from services.router.store.pages import Page
 from services.router.store.setup import Setups
-
-Banner = Callable[[str, Tongue], Awaitable[str | None]]
-"""What to say of an incident of this handle, in this language; None: there is none."""
 
 FRESH_SECONDS = 60
 BURST, REFILL_SECONDS, ADDRESSES = 30, 2.0, 10_000
@@ -90,15 +88,10 @@ class Buckets:
         return 0 if allowed else math.ceil((1 - tokens) * self._refill)
 
 
-async def _no_banner(_handle: str, _tongue: Tongue) -> str | None:
-    return None
-
-
 def routes(
     database: Database,
     setups: Setups,
     waits: Waits,
-    banner_of: Banner = _no_banner,
     *,
     buckets: Buckets | None = None,
     proxies: int = 0,
@@ -135,14 +128,14 @@ def routes(
                 raise no_page(handle)
             setup, now = await setups.current(session), await db.now(session)
         tongue = lang or _tongue(request.headers.get("accept-language", ""), page)
-        found = await _status(page, setup, waits, now, tongue, banner_of)
+        found = await _status(page, setup, waits, now, tongue)
         plain = wanted == "text" or (wanted is None and _wants_text(request.headers.get("accept", "")))
         return _answer(request, found, plain)
 
     return router
 
 
-async def _status(page: Page, setup: Setup, waits: Waits, now: datetime, tongue: Tongue, banner_of: Banner) -> Status:
+async def _status(page: Page, setup: Setup, waits: Waits, now: datetime, tongue: Tongue) -> Status:
     queue = serving(page, setup, now)
     hours = setup.hours_of(queue)
     zone = ZoneInfo(page.zone or hours.zone)
@@ -165,7 +158,7 @@ async def _status(page: Page, setup: Setup, waits: Waits, now: datetime, tongue:
             more_than_hours=more_than or None,
             text=wait_text(state, seconds[1] if seconds else None, more_than, tongue),
         ),
-        incident=await banner_of(page.handle, tongue),
+        incident=banner_of(setup.incidents, team=page.team, handle=page.handle, language=tongue, now=now),
         other_ways=list(page.other_ways),
         language=tongue,
         as_of=wait.at if wait is not None else now,

@@ -13,7 +13,7 @@ from libs.common.lists import check_if_match
 from libs.common.outbox import emit
 from libs.common.problems import Problem
 from libs.common.trace import traceparent
-from services.router.domain.incidents import Incident, banner_of, matches
+from services.router.domain.incidents import Incident, matches
 from services.router.domain.waiting import Item
 from services.router.handlers.desk import unknown
 from services.router.ids import typed_id
@@ -22,7 +22,6 @@ from services.router.store import items
 from services.router.store import setup as setup_store
 from services.router.store.incidents import Kept
 from services.router.store.items import Change
-from services.router.store.setup import Setups
 
 AT_ONCE = 500
 SETTLES = timedelta(seconds=10)
@@ -198,13 +197,6 @@ def _grouped(item: Item, slug: str, reason: str) -> Change:
 
 
 # --- what others ask
-
-
-async def banner(session: AsyncSession, setups: Setups, team: str, handle: str, language: str) -> str | None:
-    """What the public page of a handle says of what is going on; None: nothing is."""
-    setup = await setups.current(session)
-    now = await db.now(session)
-    return banner_of(setup.incidents, team=team, handle=handle, language=language, now=now)
 
 
 # --- what is told

@@ -18,7 +18,7 @@ from libs.common.events import (
     WorkItemCompleted,
     of_type,
 )
-from services.router.handlers.incidents import SETTLES, banner
+from services.router.handlers.incidents import SETTLES
 from services.router.handlers.watching import IncidentWatch
 from services.router.store.setup import Setups
 from tests.integration.router.conftest import World
@@ -139,13 +139,13 @@ async def test_after_it_is_closed_nothing_joins_and_what_joined_stays(world: Wor
 async def test_the_public_page_has_the_banner_while_it_is_open(world: World) -> None:
     await world.call("POST", "/v1/incidents", OUTAGE, status=201)
 
-    async def shown() -> str | None:
-        async with world.database.read() as session:
-            return await banner(session, Setups(), "main", "acme", "en")
+    await world.call("PUT", "/v1/public/acme", {"queue": "fr", "published": "on"})
 
-    assert await shown() == "Ligne 13 arrêtée"
+    shown = await world.get("/v1/public/acme/status")
     await world.call("POST", "/v1/incidents/line-13/close", {})
-    assert await shown() is None
+    after = await world.get("/v1/public/acme/status")
+
+    assert (shown["incident"], after["incident"]) == ("Ligne 13 arrêtée", None)
 
 
 # --- many at a time

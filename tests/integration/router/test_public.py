@@ -20,7 +20,7 @@ from libs.common.keys import create_key
 from libs.common.metrics import Metrics
 from libs.common.migrate import migrate
 from libs.common.web import web_app
-from services.router.api import expected_wait, public
+from services.router.api import expected_wait, incidents, public
 from services.router.api.public import Buckets
 from services.router.app import MIGRATIONS
 from services.router.handlers.figures import Figures
@@ -47,24 +47,21 @@ class Office:
         self.database = connect(url, "router")
         self.setups = Setups()
         self.waits = Waits(self.database, self.setups, self.registry)
-        self.banner: str | None = None
         self.time = 0.0
         self.app = web_app(
             "router",
             [
                 expected_wait.routes(self.database, self.setups, self.waits),
                 public.routes(
-                    self.database, self.setups, self.waits, self._banner_of,
+                    self.database, self.setups, self.waits,
                     buckets=Buckets(burst=100, monotonic=lambda: self.time),
                 ),
+                incidents.routes(self.database, self.setups, Figures(CollectorRegistry())),
             ],
             metrics=Metrics(CollectorRegistry(), "router"),
             keyring=Keyring(keys),
         )  # fmt: skip
         self.messages = Messages(self.setups, Lines(), Figures(CollectorRegistry()))
-
-    async def _banner_of(self, _handle: str, _tongue: str) -> str | None:
-        return self.banner
 
     async def now(self) -> datetime:
         """The database's clock."""
@@ -143,6 +140,14 @@ class Office:
         answer = await self.asks(path, method, headers={"Authorization": f"Bearer {self.key}"}, json=body)
         assert answer.status_code == status, answer.text
         return answer.json()
+
+    async def incident(self, said: str) -> None:
+        """One is open, and the page says this of it."""
+        body = {
+            "incident": "line-13", "name": "Line 13", "matcher": {"topics": ["outage"]}, "banner": {"fr": said},
+            "since": (await self.now()).isoformat(), "open": True,
+        }  # fmt: skip
+        await self.calls("/v1/incidents", "POST", 201, body)
 
     async def page(self, **more: Any) -> Any:
         """The public page of the handle."""
@@ -273,7 +278,7 @@ async def test_the_public_reads_the_wait_without_a_key(office: Office) -> None:
     await office.agent()
     await office.answered_before(30, 400)
     await office.waits.look()
-    office.banner = "Panne du site : nous y travaillons."
+    await office.incident("Panne du site : nous y travaillons.")
     page = await office.page()
 
     answer = await office.asks(STATUS)
