@@ -39,12 +39,14 @@ __all__ = [
     "Recomputed",
     "SlaPolicy",
     "Warned",
+    "basis_of",
     "breach",
     "cancel",
     "counted",
     "deadline",
     "deadline_before_event",
     "impossible",
+    "moment_of",
     "pause",
     "recompute",
     "resume",
@@ -338,16 +340,20 @@ def warnings_due(
 
 
 def _warned(clock: Clock, hours: Hours, fractions: Sequence[float], already: float) -> list[Warned]:
-    due = clock.due_at
-    if due is None or clock.state not in ("running", "breached"):
+    if clock.state not in ("running", "breached"):
         return []
+    wanted = [fraction for fraction in fractions if fraction > already]
+    return [Warned(fraction, at) for fraction in wanted if (at := moment_of(clock, hours, fraction)) is not None]
+
+
+def moment_of(clock: Clock, hours: Hours, fraction: float) -> datetime | None:
+    """When this fraction of the time from start to deadline is used, on the clock's calendar; 1.0 is the deadline."""
+    due = clock.due_at
+    if due is None:
+        return None
     still = timedelta(seconds=clock.paused_seconds)
     opened = timedelta(seconds=open_seconds(hours, clock.started_at, due)) if clock.basis == "business" else still
     calendar = hours if opened > still else ALWAYS  # a deadline before anybody is there has only elapsed time
     whole = opened if opened > still else due - clock.started_at
-    found = []
-    for fraction in fractions:
-        at = after_open(calendar, clock.started_at, still + (whole - still) * fraction)
-        if at is not None and fraction > already:
-            found.append(Warned(fraction, min(at, due) if fraction < 1 else max(at, due)))
-    return found
+    at = after_open(calendar, clock.started_at, still + (whole - still) * fraction)
+    return at if at is None else min(at, due) if fraction < 1 else max(at, due)

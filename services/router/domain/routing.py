@@ -226,8 +226,10 @@ def open_item(
     plan = plan_for(subject, setup)
     queue = queue_at(plan.queue, urgency, setup, now)
     policy = setup.sla_of(plan.queue, plan.sla)
-    target = clocks.target_of(policy, urgency, message.intent)
-    hours = setup.hours_of(queue)
+    clock = clocks.start_clock(
+        policy, setup.hours_of(queue), "next" if followup else "first", urgency, message.intent, message.posted_at,
+        clock_id=new_item_id, conversation_id=talk.id, item_id=new_item_id, event_at=message.event_at,
+    )  # fmt: skip
     item = Item(
         id=new_item_id,
         conversation_id=talk.id,
@@ -236,7 +238,7 @@ def open_item(
         urgency=urgency,
         state="pending",
         enqueued_at=message.posted_at,
-        due_at=clocks.deadline(policy, hours, urgency, message.intent, message.posted_at, message.event_at),
+        due_at=clock.due_at if clock is not None else None,
         agent="",
         version=1,
         opened_by=message.post_id,
@@ -247,7 +249,7 @@ def open_item(
             rule=plan.rule,
             sla=policy.slug,
             sla_version=policy.version,
-            target_seconds=target.total_seconds() if target is not None else None,
+            target_seconds=clock.target_seconds if clock is not None else None,
             followup=followup,
             event_at=message.event_at,
             reasons=message.reasons,

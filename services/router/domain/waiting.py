@@ -8,9 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.router.domain import clocks
-from services.router.domain.clocks import SlaPolicy
+from services.router.domain.clocks import Clock, SlaPolicy
 from services.router.domain.eligibility import line_of
-from services.router.domain.hours import Hours, after_open
 from services.router.domain.order import NEVER, next_lift, place
 from services.router.domain.policies import Plan, needs_now, next_change, planned_again
 from services.router.domain.setup import Queue, Setup
@@ -103,32 +102,55 @@ def _next_at(
     if item.due_at is not None:
         if item.due_at >= now:
             moments.append(item.due_at + JUST_AFTER)
-        if (warning := _next_warning(item, setup, target)) is not None:
+        if (warning := _next_warning(item, setup)) is not None:
             moments.append(max(warning, now))
     if plan.steps and (change := next_change(plan.steps, age, target)) is not None:
         moments.append(item.enqueued_at + change)
     return min(moments, default=None)
 
 
-def _next_warning(item: Item, setup: Setup, target: timedelta | None) -> datetime | None:
-    """When the next share of the target is reached, on the clock's own calendar."""
+def _next_warning(item: Item, setup: Setup) -> datetime | None:
+    """When the next fraction of the time is used."""
     queue = setup.queues.get(item.queue)
-    if target is None or queue is None:
+    if queue is None:
         return None
     policy = setup.sla_of(queue, item.routing.sla or None)
-    share = next((share for share in policy.warn_at if share > item.routing.warned and share < 1), None)
-    if share is None:
-        return None
-    return _at_share(item, queue, policy, setup, target, share)
+    fraction = next((each for each in policy.warn_at if each > item.routing.warned and each < 1), None)
+    return None if fraction is None else clocks.moment_of(clock_of(item, policy), setup.hours_of(queue), fraction)
 
 
-def _at_share(
-    item: Item, queue: Queue, policy: SlaPolicy, setup: Setup, target: timedelta, share: float
-) -> datetime | None:
-    """When this share of the target is over, on the clock's own calendar."""
-    if policy.basis == "elapsed" or item.urgency == "critical" or not queue.hours:
-        return item.enqueued_at + target * share
-    return after_open(setup.hours_of(queue), item.enqueued_at, target * share)
+def clock_of(item: Item, policy: SlaPolicy) -> Clock:
+    """The clock of an item's first response, or of the next one where we answered before."""
+    routing = item.routing
+    return Clock(
+        id=item.id,
+        conversation_id=item.conversation_id,
+        item_id=item.id,
+        kind="next" if routing.followup else "first",
+        policy=policy.slug,
+        policy_version=routing.sla_version,
+        basis=clocks.basis_of(policy, item.urgency),
+        urgency=item.urgency,
+        target_seconds=routing.target_seconds or 0.0,
+        started_at=item.enqueued_at,
+        due_at=item.due_at,
+        state="breached" if item.late else "running",
+        intent=routing.intent,
+        event_at=routing.event_at,
+    )
+
+
+def on_clock(item: Item, clock: Clock) -> Item:
+    """The item with what its clock says now."""
+    promised = clock.state != "canceled"
+    routing = replace(
+        item.routing,
+        sla=clock.policy,
+        sla_version=clock.policy_version,
+        target_seconds=clock.target_seconds if promised else None,
+        event_at=clock.event_at,
+    )
+    return replace(item, due_at=clock.due_at if promised else None, routing=routing)
 
 
 Happened = Literal["lifted", "breached", "step", "warned"]
@@ -201,20 +223,15 @@ def _waited(item: Item, setup: Setup, now: datetime) -> Changed:
 
 
 def _share_reached(item: Item, setup: Setup, now: datetime) -> float:
-    """The highest share of the target that is behind us; those passed together are one warning."""
+    """The highest fraction of the time that is used and not warned of; those passed together are one warning."""
     queue = setup.queues.get(item.queue)
-    if item.due_at is None or item.routing.target_seconds is None or queue is None:
+    if item.due_at is None or queue is None:
         return 0.0
     policy = setup.sla_of(queue, item.routing.sla or None)
-    if item.due_at < now:
-        return max([share for share in policy.warn_at if share <= 1], default=0.0)
-    target = timedelta(seconds=item.routing.target_seconds)
-    past = [
-        share
-        for share in policy.warn_at
-        if share < 1 and (at := _at_share(item, queue, policy, setup, target, share)) is not None and at <= now
-    ]
-    return max(past, default=0.0)
+    fractions = [each for each in policy.warn_at if each <= 1]
+    clock = clock_of(item, policy)
+    reached = clocks.warnings_due(clock, setup.hours_of(queue), fractions, item.routing.warned, now)
+    return reached.fraction if reached is not None else 0.0
 
 
 DRAFT_KEEPS = timedelta(minutes=5)
@@ -301,14 +318,6 @@ def moved(item: Item, queue: Queue, setup: Setup, now: datetime, *, team: str | 
     return arrange(there, plan_of(there, setup), setup, now)
 
 
-def deadline_of(
-    item: Item, urgency: str, policy: SlaPolicy, hours: Hours, event_at: datetime | None = None
-) -> datetime | None:
-    """When the first answer is due at this urgency, from the author's post on; `event_at`: one told only now."""
-    event_at = event_at or item.routing.event_at
-    return clocks.deadline(policy, hours, urgency, item.routing.intent, item.enqueued_at, event_at)
-
-
 def raised(
     item: Item,
     urgency: Urgency,
@@ -319,10 +328,7 @@ def raised(
     by_a_person: bool = False,
     event_at: datetime | None = None,
 ) -> Item:
-    """The item with an urgency that a fact gave it, and its new deadline; only a person lowers it.
-
-    `due = min(old due, max(start + new target, now + 10 min))`: nobody finds an item that was on time suddenly late.
-    """
+    """The item with an urgency that a fact gave it, and the deadline that follows; only a person lowers it."""
     if RANK[urgency] >= RANK[item.urgency] and not by_a_person:
         fresh = tuple(dict.fromkeys((*item.routing.reasons, *reasons)))
         if fresh == item.routing.reasons:
@@ -330,30 +336,19 @@ def raised(
         return replace(item, version=item.version + 1, routing=replace(item.routing, reasons=fresh))
     queue = setup.queues.get(item.queue) or next(iter(setup.queues.values()))
     policy = setup.sla_of(queue, item.routing.sla or None)
-    target = clocks.target_of(policy, urgency, item.routing.intent)
-    wanted = deadline_of(item, urgency, policy, setup.hours_of(queue), event_at)
-    lower = RANK[urgency] > RANK[item.urgency]
-    due = _new_deadline(None if lower else item.due_at, wanted, now)
-    routing = replace(
-        item.routing,
-        reasons=tuple(dict.fromkeys((*item.routing.reasons, *reasons))),
-        target_seconds=target.total_seconds() if target is not None else None,
-        warned=0.0,
-        event_at=event_at or item.routing.event_at,
+    clock = clocks.retarget(
+        clock_of(item, policy), policy, setup.hours_of(queue), urgency, now, "urgency", event_at=event_at
     )
-    after = replace(item, urgency=urgency, due_at=due, version=item.version + 1, routing=routing)
+    told = on_clock(item, clock)
+    routing = replace(told.routing, reasons=tuple(dict.fromkeys((*item.routing.reasons, *reasons))), warned=0.0)
+    after = replace(told, urgency=urgency, version=item.version + 1, routing=routing)
     if item.state == "pending":
         return arrange(after, plan_of(after, setup), setup, now)
-    where = place(urgency, item.enqueued_at, due, routing.followup, now)
+    where = place(urgency, item.enqueued_at, after.due_at, routing.followup, now)
     return replace(after, rank=where.rank, late=where.late, sort_at=where.sort_at)
 
 
-AT_LEAST = timedelta(minutes=10)
-"""What a new, earlier deadline leaves at least."""
-
-
-def _new_deadline(old: datetime | None, wanted: datetime | None, now: datetime) -> datetime | None:
-    if wanted is None:
-        return old
-    later = max(wanted, now + AT_LEAST)
-    return later if old is None else min(old, later)
+def ended(item: Item, answered_at: datetime | None, reason: str, now: datetime) -> Clock:
+    """The clock of an item that is done: by a human answer of ours at this moment, or because nobody needs one."""
+    clock = clock_of(item, clocks.DEFAULT_SLA)
+    return clocks.cancel(clock, reason, now) if answered_at is None else clocks.stop_clock(clock, answered_at)

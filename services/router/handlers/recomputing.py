@@ -1,13 +1,13 @@
 """A change of hours or targets: running clocks get their new deadlines, and keep the old ones with the cause."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.router.domain import clocks as sla
+from services.router.domain import clocks as clocks_of
 from services.router.domain.setup import Setup
-from services.router.domain.waiting import Item, arrange, deadline_of, held_until, plan_of
+from services.router.domain.waiting import Item, arrange, clock_of, held_until, on_clock, plan_of
 from services.router.store import clocks, items
 
 AT_ONCE = 500
@@ -45,17 +45,9 @@ def retargeted(item: Item, setup: Setup, now: datetime) -> Item:
     """The item under the set-up as it is now. A deadline that was missed stays so."""
     queue = setup.queues[item.queue]
     policy = setup.sla_of(queue, plan_of(item, setup).sla)
-    target = sla.target_of(policy, item.urgency, item.routing.intent)
-    due = item.due_at
-    if not item.late:
-        due = deadline_of(item, item.urgency, policy, setup.hours_of(queue))
-    routing = replace(
-        item.routing,
-        sla=policy.slug,
-        sla_version=policy.version,
-        target_seconds=target / timedelta(seconds=1) if target is not None else None,
-    )
-    after = replace(item, due_at=due, routing=routing)
+    cause = "the set-up changed"
+    clock = clocks_of.recompute(clock_of(item, policy), policy, setup.hours_of(queue), now, cause)
+    after = on_clock(item, clock)
     if item.state == "pending":
         return arrange(after, plan_of(after, setup), setup, now)
     return replace(after, next_at=held_until(after, setup, now)) if item.state == "assigned" else after

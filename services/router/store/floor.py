@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, bulk_append, bulk_insert, bulk_update, matching, v
 from libs.common.errors import Raced
+from services.router.domain.clocks import counted
 from services.router.domain.routing import JOINS_WITHIN, Conversation
-from services.router.domain.waiting import Item, Routing
+from services.router.domain.waiting import Item, Routing, ended
 from services.router.domain.words import OPEN_STATES
 from services.router.store.incidents import noticed
 from services.router.store.tables import (
@@ -139,14 +140,12 @@ class Floor:
         """Equality is met. What nobody answered is canceled."""
         if item.due_at is None:
             return
-        state = "canceled" if answered_at is None else "met" if answered_at <= item.due_at else "met_late"
-        # a deadline that the timers saw pass was counted then
-        outcome = "breached" if state == "met_late" else state
-        if not item.late:
-            self.outcomes[clock_kind(item), item.routing.sla, outcome] += 1
-        stopped = {"state": state, "stopped_at": answered_at or self.now, "reason": reason}
-        if clock := self.new_clocks.get(item.id):
-            clock.update(stopped)
+        clock = ended(item, answered_at, reason, self.now)
+        if not item.late:  # else the timers counted it when its deadline passed
+            self.outcomes[clock.kind, item.routing.sla, counted(clock, self.now) or "canceled"] += 1
+        stopped = {"state": clock.state, "stopped_at": clock.stopped_at or self.now, "reason": reason}
+        if known := self.new_clocks.get(item.id):
+            known.update(stopped)
         else:
             self.stopped_clocks.append({"item_id": item.id, "kind": clock_kind(item), **stopped})
 

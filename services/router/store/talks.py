@@ -16,6 +16,7 @@ from libs.common.events import Labels
 from services.router.domain.routing import Conversation, Message
 from services.router.domain.waiting import Item
 from services.router.store.floor import _TALKS, clock_row, talk_of
+from services.router.store.incident_tables import CONSULTATIONS
 from services.router.store.tables import (
     CLOCKS,
     CONVERSATION_CHANGES,
@@ -163,7 +164,7 @@ async def add_item(session: AsyncSession, item: Item, message: Message, reason: 
 
 async def give_to_team(session: AsyncSession, talk: Conversation, now: datetime) -> None:
     """All of this conversation belongs to its (new) team: only who is in that sees it."""
-    for table in (MENTIONS, WORK_ITEMS):
+    for table in (MENTIONS, WORK_ITEMS, CONSULTATIONS):
         of_it = table.c.conversation_id == talk.id
         await session.execute(sa.update(table).where(of_it).values(team=talk.team, updated_at=now))
     await session.execute(sa.update(CLOCKS).where(CLOCKS.c.conversation_id == talk.id).values(team=talk.team))
@@ -183,7 +184,7 @@ async def move(
         items: the item that is gone, and the one in which its messages wait now.
     """
     there = {"conversation_id": target.id}
-    for table in (MENTIONS, WORK_ITEMS):
+    for table in (MENTIONS, WORK_ITEMS, CONSULTATIONS):
         of_it = table.c.conversation_id == source.id
         await session.execute(sa.update(table).where(of_it).values(**there, team=target.team, updated_at=now))
     of_it = CLOCKS.c.conversation_id == source.id

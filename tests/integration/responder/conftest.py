@@ -50,6 +50,7 @@ class World:
     database: Database
     http: httpx2.AsyncClient
     other_team: httpx2.AsyncClient
+    supervisor: httpx2.AsyncClient
     sandbox: Sandbox
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -158,6 +159,7 @@ async def world(database_url: str, tmp_path: Path, network: Sandbox) -> AsyncIte
     keys = tmp_path / "keys.toml"
     key = create_key(keys, name="test", role="admin", scopes=["*"], teams=["*"])
     stranger = create_key(keys, name="stranger", role="admin", scopes=["*"], teams=["nord"])
+    boss = create_key(keys, name="boss", role="supervisor", scopes=["replies:read", "replies:write"], teams=["*"])
     settings = ResponderSettings.load(
         {},
         data=tmp_path,
@@ -177,8 +179,11 @@ async def world(database_url: str, tmp_path: Path, network: Sandbox) -> AsyncIte
         httpx2.AsyncClient(
             transport=transport, base_url="http://responder", headers={"Authorization": f"Bearer {stranger}"}
         ) as other_team,
+        httpx2.AsyncClient(
+            transport=transport, base_url="http://responder", headers={"Authorization": f"Bearer {boss}"}
+        ) as supervisor,
     ):
-        yield World(database_url, service, bus, database, http, other_team, network)
+        yield World(database_url, service, bus, database, http, other_team, supervisor, network)
     await database.close()
     await service.close()
     await bus.close()

@@ -100,6 +100,20 @@ async def test_what_comes_to_a_merged_conversation_goes_on_in_the_other(world: W
     assert (await world.get(f"/v1/conversations/{other}"))["state"] == "waiting_customer"
 
 
+async def test_a_question_to_somebody_who_helps_goes_along(world: World) -> None:
+    await world.set_up("queues", "north", team="nord", languages=["fr"])
+    await world.hears(mention("1"), mention("2", author="lu"))
+    one, other = [(await the_conversation(world, who))["id"] for who in ("jo", "lu")]
+    asked = {"conversation_id": one, "to": "depot", "question": "is the bag there?", "by": "ana"}
+    await world.call("POST", "/v1/consultations", asked, 201)
+
+    await do(world, one, "merge", into=other)
+    await do(world, other, "transfer", team="nord")
+
+    [question] = (await world.other_team.get("/v1/consultations")).json()["items"]
+    assert question["conversation_id"] == other
+
+
 async def test_merged_twice_the_first_still_leads_to_the_last(world: World) -> None:
     await world.hears(mention("1", author="a"), mention("2", author="b"), mention("3", author="c"))
     first, second, third = [(await the_conversation(world, who))["id"] for who in "abc"]

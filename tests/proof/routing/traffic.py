@@ -1,4 +1,4 @@
-"""What people write in the story, the same for the same seed: many write again, in three languages, of all urgencies."""
+"""What is written in the story, the same for the same seed: people write again, in three languages, of all urgencies."""
 
 import random
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,8 @@ from services.responder.domain.replies import (
     State,
     Taken,
     accept,
+    approve,
+    begin,
     borrow,
     cancel,
     doubt,
@@ -43,6 +45,7 @@ STATES: tuple[State, ...] = get_args(State)
 LEGAL = {
     ("draft", "approval_pending"),
     ("draft", "queued"),
+    ("draft", "manual_required"),
     ("draft", "canceled"),
     ("approval_pending", "queued"),
     ("approval_pending", "canceled"),
@@ -58,8 +61,11 @@ LEGAL = {
     ("unknown", "needs_human"),
     ("needs_human", "posted"),
     ("needs_human", "canceled"),
+    ("needs_human", "unknown"),
     ("manual_required", "posted"),
+    ("manual_required", "canceled"),
 }
+BY_PEOPLE = {("draft", "manual_required"), ("needs_human", "unknown")}
 OUTCOMES: dict[State, Outcome] = {
     "posted": Posted("2001"),
     "queued": Postponed("later", NOON + MINUTE),
@@ -80,7 +86,7 @@ def test_an_outcome_moves_a_reply_along_a_legal_path_or_not_at_all(state: State,
     before = reply(state, version=7)
     after = settle(before, OUTCOMES[new], NOON + MINUTE, PACE)
 
-    if (state, new) in LEGAL:
+    if (state, new) in LEGAL - BY_PEOPLE:
         assert after is not None
         assert (after.state, after.version, after.updated_at) == (new, 8, NOON + MINUTE)
         assert after.text == before.text
@@ -92,7 +98,9 @@ def test_a_final_state_is_left_by_a_person_only() -> None:
     assert not {(state, new) for state, new in LEGAL if state in FINAL} - {
         ("needs_human", "posted"),
         ("needs_human", "canceled"),
+        ("needs_human", "unknown"),
         ("manual_required", "posted"),
+        ("manual_required", "canceled"),
     }
 
 
@@ -130,7 +138,29 @@ def test_a_look_that_never_ends_is_looked_for_again() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_only_what_is_not_on_its_way_can_be_taken_back(state: State) -> None:
-    assert (cancel(reply(state), NOON, "no") is not None) == (state in ("draft", "queued"))
+    assert (cancel(reply(state), NOON, "no") is not None) == ((state, "canceled") in LEGAL)
+
+
+# --- setting out
+
+
+def test_what_is_queued_can_be_taken_back_until_the_undo_is_over() -> None:
+    begun = begin(reply("draft"), Accepted("queued"), "high", NOON, 30 * SECOND)
+    assert (begun.state, begun.not_before, begun.version) == ("queued", NOON + 30 * SECOND, 1)
+
+
+def test_an_approved_reply_can_be_taken_back_too() -> None:
+    approved = approve(reply("approval_pending"), "boss", NOON, 30 * SECOND)
+    assert approved is not None
+    assert (approved.state, approved.approved_by, approved.not_before) == ("queued", "boss", NOON + 30 * SECOND)
+    assert approve(reply("queued"), "boss", NOON, SECOND) is None
+
+
+def test_the_urgent_goes_first_and_a_holding_reply_after_the_others() -> None:
+    def priority(urgency: str, **more: Any) -> int:
+        return begin(reply("draft", **more), Accepted("queued"), urgency, NOON, 0 * SECOND).priority
+
+    assert priority("critical") < priority("high") < priority("critical", kind="holding")
 
 
 # --- asking
