@@ -51,7 +51,7 @@ BOARD = Board(
         ),
         Panel(
             "lines", "Lag, by stage",
-            "Records that a consumer has seen and not handled. It stands still when the consumer does: see the age too.",
+            "Records that a consumer has seen and not handled. It stands still when the consumer does: see the age.",
             [Query("sum by (group) (consumer_lag_records)", "{{group}}")],
         ),
         Panel(

@@ -42,7 +42,7 @@ BOARD = Board(
         stat_of(
             "Drift",
             "How much the intents of the last hour differ from those of the last 7 days: half the sum of the "
-            "differences of their shares. 0 %: the same; 100 %: nothing in common. Orange from 20 %, an alarm from 30 %.",
+            "differences of their shares. 0 %: the same; 100 %: nothing in common. Orange from 20 %, alarm from 30 %.",
             "guichet:intent_drift:ratio", unit="percentunit", steps=[(0.2, ORANGE), (0.3, RED)], base=GREEN,
         ),
         stat_of(
@@ -73,7 +73,7 @@ BOARD = Board(
         ),
         Panel(
             "stack", "How sure",
-            "Mentions a minute, by what the model's confidence led to: automatic, to confirm, set aside (all languages).",
+            "Mentions a minute, by what the confidence led to: automatic, to confirm, set aside (all languages).",
             [Query("60 * sum by (decision) (rate(mention_decisions_total[$__rate_interval]))", "{{decision}}")],
             unit="suffix: /min",
         ),
@@ -85,8 +85,8 @@ BOARD = Board(
         ),
         Panel(
             "lines", "Drift",
-            "How much the intents of the last hour differ from those of the last 7 days: 0 % the same, 100 % nothing in "
-            "common. Dashed: 30 %, where care is told.",
+            "How much the intents of the last hour differ from those of the last 7 days: 0 % the same, 100 % nothing "
+            "in common. Dashed: 30 %, where care is told.",
             [Query("guichet:intent_drift:ratio", "drift")],
             unit="percentunit", steps=[(0.3, RED)], most=1.0,
         ),

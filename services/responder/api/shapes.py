@@ -7,8 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from libs.common.clock import as_utc
 from libs.common.problems import Problem
+from services.responder.domain.by_hand import answer_url
 from services.responder.domain.freshness import WentOn
-from services.responder.domain.links import answer_url
 from services.responder.domain.replies import PROMISE_SECONDS, Kind, NothingToFollow, Reply, State, Taken
 from services.responder.handlers.replies import NoTemplate, NotThere, Refusal
 

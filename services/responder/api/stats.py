@@ -11,7 +11,7 @@ from libs.common.auth import Caller, needs
 from libs.common.db import Database
 from libs.common.problems import Problem
 from services.responder.api.shapes import utc
-from services.responder.domain.latency import WITHIN_SECONDS, Spread
+from services.responder.domain.latency import WITHIN_SECONDS, How, Spread, definition
 from services.responder.store import mentions
 
 _DAWN = datetime(1970, 1, 1, tzinfo=UTC)

@@ -60,6 +60,8 @@ _LEGAL: Mapping[State, frozenset[State]] = {
     "refused": frozenset(),
     "canceled": frozenset(),
 }
+_BY_PEOPLE: frozenset[tuple[State, State]] = frozenset({("draft", "manual_required"), ("needs_human", "unknown")})
+"""No network's word leads there."""
 
 TEXT_LIMIT = 25_000  # characters: the longest any network takes; its own limit is the network's to say
 PROMISE_SECONDS = 7200  # a holding reply says "I come back" within this, unless it says otherwise
@@ -328,7 +330,8 @@ def settle(reply: Reply, outcome: Outcome, now: datetime, pace: Pace) -> Reply |
             after = _to(reply, "needs_human", now, reason=reason, look_at=None)
         case other:
             assert_never(other)
-    return after if may_become(reply.state, after.state) else None
+    step = (reply.state, after.state)
+    return after if may_become(*step) and step not in _BY_PEOPLE else None
 
 
 def _to(reply: Reply, state: State, now: datetime, **changes: Any) -> Reply:

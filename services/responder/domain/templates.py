@@ -108,7 +108,7 @@ def _is_rendered(text: str, template: str) -> bool:
     left = left[len(parts[0]) :]
     left = left[: len(left) - len(parts[-1])]
     for part in parts[1:-1]:
-        before, found, left = left.partition(part) if part else ("", " ", left)
+        _, found, left = left.partition(part) if part else ("", " ", left)
         if not found:
             return False
     return True

@@ -78,8 +78,9 @@ class Routers:
 
     async def kill(self, ordinal: int) -> None:
         """SIGKILL, and a new life at once; returns when it is ready."""
-        self._processes[ordinal].kill()
-        await asyncio.to_thread(self._processes[ordinal].wait)
+        process = self._processes.pop(ordinal)
+        process.kill()
+        await asyncio.to_thread(process.wait)
         self.start(ordinal)
         await self.all_ready()
 
@@ -97,11 +98,15 @@ class Routers:
         """Wait until each says it is ready."""
         await eventually("the routers being ready", self._ready, READY_SECONDS)
 
-    async def _ready(self) -> bool:
+    def check(self) -> None:
+        """Raise `NotInTime` where one has ended by itself."""
         for ordinal, process in self._processes.items():
             if process.poll() is not None:
                 tail = self.log_of(ordinal).read_text(errors="replace")[-2000:]
                 raise NotInTime(f"router {ordinal} ended with {process.returncode}:\n{tail}")
+
+    async def _ready(self) -> bool:
+        self.check()
         for port in self._ports:
             try:
                 if (await self.http.get(f"http://127.0.0.1:{port.number}/readyz", timeout=5)).status_code != 200:

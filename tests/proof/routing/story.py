@@ -81,7 +81,7 @@ async def play(wanted: Wanted, bus_url: str, url: str, folder: Path, tell: Tell)
                 group.create_task(crowd.work())
                 feeding = group.create_task(_feed(bus, traffic, clock, crowd))
                 killing = group.create_task(_kill(routers, crowd, wanted, chance, tell))
-                await _until_enough(crowd, watch, wanted, feeding, tell)
+                await _until_enough(routers, crowd, watch, wanted, feeding, tell)
                 killed = await killing
                 crowd.over.set()
             seconds = time.monotonic() - began
@@ -108,13 +108,14 @@ async def _feed(bus: KafkaBus, traffic: Traffic, clock: StoryClock, crowd: Crowd
 
 
 async def _until_enough(
-    crowd: Crowd, watch: asyncpg.Connection, wanted: Wanted, feeding: asyncio.Task[None], tell: Tell
+    routers: Routers, crowd: Crowd, watch: asyncpg.Connection, wanted: Wanted, feeding: asyncio.Task[None], tell: Tell
 ) -> None:
     """Tell every few seconds how far it is; return when all mentions are kept and enough was given."""
     told_at = time.monotonic()
 
     async def enough() -> bool:
         nonlocal told_at
+        routers.check()
         kept = await watch.fetchval("SELECT count(*) FROM router.mentions")
         if time.monotonic() - told_at > TELL_SECONDS:
             told_at = time.monotonic()

@@ -38,12 +38,12 @@ _STATES = """
 CREATE SCHEMA proof;
 CREATE UNLOGGED TABLE proof.states (
   seq bigserial, id text, version int, state text, queue text, team text, line text, urgency text, rank smallint,
-  late boolean, sort_at timestamptz, enqueued_at timestamptz, weight smallint, declined_by json);
+  late boolean, sort_at timestamptz, enqueued_at timestamptz, weight smallint, declined_by text);
 CREATE FUNCTION proof.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   INSERT INTO proof.states (id, version, state, queue, team, line, urgency, rank, late, sort_at, enqueued_at, weight,
     declined_by)
   SELECT id, version, state, queue, team, line, urgency, rank, late, sort_at, enqueued_at, weight,
-    routing -> 'declined_by' FROM fresh;
+    (routing::json -> 'declined_by')::text FROM fresh;
   RETURN NULL;
 END $$;
 CREATE TRIGGER proof_opened AFTER INSERT ON router.work_items REFERENCING NEW TABLE AS fresh
