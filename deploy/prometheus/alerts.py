@@ -132,6 +132,6 @@ ALERTS: tuple[Alert, ...] = (
     Alert(
         "MentionsLookDifferent", "care", "ticket",
         "guichet:intent_drift:ratio > 0.3 and on () sum(increase(mentions_classified_total[1h])) > 100", "1h",
-        "what people write is {{ $value | humanizePercentage }} other than in the last week",
+        "{{ $value | humanizePercentage }} of what people write is other than in the last week",
     ),
 )  # fmt: skip

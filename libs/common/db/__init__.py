@@ -1,6 +1,6 @@
 """The database: engines, transactions, bulk statements, and errors in the house's words."""
 
-from libs.common.db.append import FEW, bulk_append
+from libs.common.db.append import FEW, append_at_commit, bulk_append
 from libs.common.db.bulk import Row, bulk_insert, bulk_update, matching, v
 from libs.common.db.columns import Json, UtcDateTime
 from libs.common.db.database import (
@@ -27,6 +27,7 @@ __all__ = [
     "Json",
     "Row",
     "UtcDateTime",
+    "append_at_commit",
     "ask_and_read_clock",
     "bulk_append",
     "bulk_insert",

@@ -41,6 +41,17 @@ async def bulk_append(session: AsyncSession, *parts: Part) -> None:
             await _execute_many(connection, table, rows)
 
 
+def append_at_commit(session: AsyncSession, *parts: Part) -> None:
+    """Write these rows with the last statement of the transaction, together with what it tells: one round trip less.
+
+    For rows that nothing in the transaction reads. `Raced` then comes from the commit.
+    """
+    session.info.setdefault(AT_COMMIT, []).extend(part for part in parts if part[1])
+
+
+AT_COMMIT = "at_commit"
+
+
 async def _to_postgresql(session: AsyncSession, connection: AsyncConnection, parts: Sequence[Part]) -> None:
     driver: Any = (await connection.get_raw_connection()).driver_connection
     if not driver.is_in_transaction():

@@ -51,7 +51,11 @@ def rule_routes(database: Database) -> APIRouter:
     ) -> HandleRuleBody:
         """Whether replies of this handle are signed, and read first."""
         kept = await _read("handle", f"{network}:{handle}", caller, response)
-        return HandleRuleBody.model_validate({"team": kept.team, **kept.body}) if kept else HandleRuleBody()
+        return (
+            HandleRuleBody.model_validate({"team": kept.team, **kept.body})
+            if kept
+            else HandleRuleBody.model_validate({})
+        )
 
     @routes.put("/handles/{network}/{handle}")
     async def put_handle(
@@ -72,7 +76,9 @@ def rule_routes(database: Database) -> APIRouter:
     ) -> AgentRuleBody:
         """An agent's initials, and whether their replies are read first."""
         kept = await _read("agent", agent, caller, response)
-        return AgentRuleBody.model_validate({"team": kept.team, **kept.body}) if kept else AgentRuleBody()
+        return (
+            AgentRuleBody.model_validate({"team": kept.team, **kept.body}) if kept else AgentRuleBody.model_validate({})
+        )
 
     @routes.put("/agents/{agent}")
     async def put_agent(

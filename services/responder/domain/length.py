@@ -94,9 +94,7 @@ Part = tuple[int, int]
 """Where a part ends that is never cut, and what it weighs."""
 
 
-def _measured(
-    text: str, limit: int, parts_of: Callable[[str], Sequence[Part]], most_bytes: float = math.inf
-) -> Length:
+def _measured(text: str, limit: int, parts_of: Callable[[str], Sequence[Part]], most_bytes: float = math.inf) -> Length:
     composed, starts = _composed(text)
     parts = parts_of(composed)
     length = _weight(parts)

@@ -75,8 +75,8 @@ class Dispatcher:
         if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), now):
             return 0
         people = {agent.slug: agent.as_candidate(setup) for agent in await agents.with_room(session)}
-        heads = await items.waiting(session, await lines.lock(session, [slug]), AT_ONCE)
-        picks = (await items.picks_of(session, [slug])).get(slug, 0)
+        heads, known = await items.waiting(session, await lines.lock(session, [slug]), AT_ONCE)
+        picks = known.get(slug, 0)
         keys = {work.item.id: work.key for work in heads}
         waiting = {work.item.id: work.item for work in heads}
         changes: list[Change] = []

@@ -23,7 +23,7 @@ from services.router.store.items import Change, WorkItem
 from services.router.store.setup import Setups
 
 AT_ONCE = 100  # who asks while a hundred are being served waits for the next turn
-DECLINED = 5  # more heads than asked for, should some have been declined by who asks
+PASSED_OVER = 5  # more heads than asked for, where who asks may have declined some, or have no room for their weight
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,9 @@ async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) 
     overseen = [slug for slug, queue in setup.queues.items() if queue.supervisor in named and slug not in named]
     of_queues = await lines.lock(session, [*named, *overseen])
     needed = of_queues if overseen else serving.lines_for(fit, of_queues)
-    heads = await items.waiting(session, needed, most=len(asks) + DECLINED)
-    picks = await items.picks_of(session, named + overseen)
+    for_each = Counter(queue for queues in wanted if isinstance(queues, frozenset) for queue in queues)
+    most = max(for_each.values(), default=0) + (PASSED_OVER if _some_are_passed_over(setup) else 0)
+    heads, picks = await items.waiting(session, needed, most)
     counter = serving.Counter((work.item for work in heads), picks, setup, now)
     keys = {work.item.id: work.key for work in heads}
     answers: list[Answer] = []
@@ -139,6 +140,11 @@ def _queues_of(ask: Ask, setup: Setup) -> frozenset[str] | Problem:
     if strange := sorted(set(ask.queues) - setup.queues.keys()):
         return unknown("queue", strange[0], "GET /v1/queues lists them.")
     return frozenset(ask.queues)
+
+
+def _some_are_passed_over(setup: Setup) -> bool:
+    pushed = any(queue.dispatch == "push" for queue in setup.queues.values())
+    return pushed or any(rule.weight > 1 for policy in setup.policies.values() for rule in policy.rules)
 
 
 def _sees(ask: Ask, team: str) -> bool:

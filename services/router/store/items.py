@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import UtcDateTime, bulk_append, bulk_insert, bulk_update, v
+from libs.common.db import UtcDateTime, append_at_commit, bulk_insert, bulk_update, v
 from libs.common.errors import Raced
 from libs.common.lists import Mark
 from services.router.domain.waiting import Item, Routing
@@ -59,16 +59,18 @@ def _item(row: Any) -> WorkItem:
 ITEMS, work_item = _ITEMS, _item  # for the questions about items that stand in other files
 
 
-async def waiting(session: AsyncSession, lines: Sequence[str], most: int) -> list[WorkItem]:
-    """The first `most` waiting items of each lane of these lines: those in time, and those late.
+async def waiting(session: AsyncSession, lines: Sequence[str], most: int) -> tuple[list[WorkItem], dict[str, int]]:
+    """The first `most` waiting items of each lane of these lines, those in time and those late, and how many items
+    each of their queues gave so far.
 
     One short walk of the index `work_items_waiting` for each lane, however many wait. The lines are locked.
     """
     if not lines:
-        return []
+        return [], {}
     params: dict[str, Any] = {f"line_{n}": line for n, line in enumerate(lines)}
-    rows = await session.execute(_heads(len(lines)), params | {"most": most})
-    return [_item(row) for row in rows]
+    rows = (await session.execute(_heads(len(lines)), params | {"most": most})).all()
+    found = [_item(row[:-1]) for row in rows]
+    return found, {work.item.queue: row[-1] or 0 for work, row in zip(found, rows, strict=True)}
 
 
 @lru_cache(maxsize=256)
@@ -89,21 +91,13 @@ def _heads(lines: int) -> sa.Select[Any]:
         for late in (sa.false(), sa.true())
     ]
     found = sa.union_all(*heads).subquery()
-    return _ITEMS.join(found, found.c.id == WORK_ITEMS.c.id)
+    picks = sa.select(PICKS.c.picks).where(PICKS.c.queue == WORK_ITEMS.c.queue).scalar_subquery()
+    return _ITEMS.join(found, found.c.id == WORK_ITEMS.c.id).add_columns(picks)
 
 
 _PENDING: sa.ColumnElement[str] = sa.literal_column(
     "'pending'"
 )  # written out, or the planner could not use the partial index
-
-
-async def picks_of(session: AsyncSession, queues: Collection[str]) -> dict[str, int]:
-    """How many items each of the (locked) queues gave so far."""
-    rows = await session.execute(_PICKS, {"queues": sorted(queues)})
-    return {row.queue: row.picks for row in rows}
-
-
-_PICKS = sa.select(PICKS.c.queue, PICKS.c.picks).where(PICKS.c.queue.in_(sa.bindparam("queues", expanding=True)))
 
 
 async def count_picks(session: AsyncSession, picks: Iterable[tuple[str, int]]) -> None:
@@ -144,7 +138,7 @@ async def write(session: AsyncSession, changes: Sequence[Change], now: datetime)
          "why": change.why}
         for change in changes
     ]  # fmt: skip
-    await bulk_append(session, (ITEM_CHANGES, history))
+    append_at_commit(session, (ITEM_CHANGES, history))
 
 
 async def open_in(session: AsyncSession, queues: Collection[str], after: str, most: int) -> list[WorkItem]:

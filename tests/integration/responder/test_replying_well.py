@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from libs.common.events import ReplyPosted, of_type
 from tests.integration.responder.conftest import World
 from tests.integration.responder.mentions import MINUTE, answered, routed
@@ -75,6 +77,7 @@ async def test_what_a_reply_follows_is_no_news(world: World) -> None:
     assert (await world.ask(text="Et", follow_up_of=first, based_on_version=1)).status_code == 202
 
 
+@pytest.mark.slow
 async def test_of_eight_agents_each_with_300_mentions_one_answers_each(world: World) -> None:
     ids = [str(5000 + n) for n in range(300)]
     await world.hears(*[routed(id_, conversation_id=f"cnv_{id_}") for id_ in ids])

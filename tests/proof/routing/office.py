@@ -25,7 +25,7 @@ SETUP: dict[str, Any] = {
     "queues": {
         "fr": {"languages": ["fr"], "hours": "shifts", "sla": "quick", "overflow": "overflow", "on_call": "on-call",
                "supervisor": "supervisors"},
-        "en": {"languages": ["en"], "dispatch": "push", "reservation_seconds": 90, "supervisor": "supervisors"},
+        "en": {"languages": ["en"], "dispatch": "push", "reservation_seconds": 300, "supervisor": "supervisors"},
         "refunds": {"dispatch": "assign", "wrap_up_seconds": 60, "first_reply_seconds": 1800, "sla": "quick",
                     "hours": "other-shifts", "supervisor": "supervisors"},
         "overflow": {}, "on-call": {}, "supervisors": {}, "default": {},

@@ -29,6 +29,7 @@ PER_ACT = 8  # later mentions for each thing that somebody got
 LIMIT_SECONDS = 1800
 QUIET_SECONDS = 300
 TELL_SECONDS = 10
+STILL_SECONDS = 3  # the routers look for something to give every second
 
 Tell = Callable[[str], None]
 
@@ -87,7 +88,7 @@ async def play(wanted: Wanted, bus_url: str, url: str, folder: Path, tell: Tell)
             seconds = time.monotonic() - began
             held_at = await hold(watch)
             tell(f"time stands still at {held_at:%A %H:%M} of the story, after {seconds:.0f} s")
-            await eventually("quiet", lambda: _quiet(watch, wanted.mentions, traffic.replies), QUIET_SECONDS)
+            await _quiet(watch, wanted.mentions, traffic.replies)
         return Played(
             wanted, clock, held_at, seconds, frozenset(traffic.post_ids), traffic.replies, people, crowd.acts, killed
         )
@@ -138,15 +139,24 @@ async def _kill(routers: Routers, crowd: Crowd, wanted: Wanted, chance: random.R
     return killed
 
 
-async def _quiet(watch: asyncpg.Connection, mentions: int, replies: int) -> bool:
-    """All was heard and told, and nothing is due any more."""
-    row = await watch.fetchrow(_LEFT)
-    return bool(row["mentions"] == mentions and row["replies"] == replies and row["told"] == row["due"] == 0)
+async def _quiet(watch: asyncpg.Connection, mentions: int, replies: int) -> None:
+    """Wait until all was heard and told, nothing is due, and nobody was given anything for a while."""
+    last, since = -1, time.monotonic()
+
+    async def quiet() -> bool:
+        nonlocal last, since
+        row = await watch.fetchrow(_LEFT)
+        if row["last"] != last or row["told"] or row["due"]:
+            last, since = row["last"], time.monotonic()
+        all_heard = row["mentions"] == mentions and row["replies"] == replies
+        return bool(all_heard) and time.monotonic() - since > STILL_SECONDS
+
+    await eventually("quiet", quiet, QUIET_SECONDS)
 
 
 _LEFT = """
 SELECT (SELECT count(*) FROM router.mentions) AS mentions, (SELECT count(*) FROM router.own_posts) AS replies,
-  (SELECT count(*) FROM router.outbox) AS told,
+  (SELECT count(*) FROM router.outbox) AS told, (SELECT max(seq) FROM router.work_item_changes) AS last,
   (SELECT count(*) FROM router.work_items WHERE next_at <= clock_timestamp()
      AND state IN ('pending', 'reserved', 'assigned', 'wrapping'))
   + (SELECT count(*) FROM router.agents WHERE next_at <= clock_timestamp())
