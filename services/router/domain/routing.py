@@ -10,7 +10,7 @@ from services.router.domain import clocks
 from services.router.domain.incidents import Facts, incident_of
 from services.router.domain.policies import Plan, Subject, plan_for, queue_at
 from services.router.domain.setup import Queue, Setup
-from services.router.domain.waiting import Item, Routing, arrange, raised
+from services.router.domain.waiting import Item, Routing, arrange, promised, raised
 from services.router.domain.words import RANK, Urgency
 
 JOINS_WITHIN = timedelta(hours=72)
@@ -90,6 +90,7 @@ class OwnPost(Struct, frozen=True, gc=False):
     answered_person: str
     posted_at: datetime
     agent: str = ""  # where it was sent through us
+    promised_at: datetime | None = None  # of a holding reply: when its agent comes back
 
 
 class Opened(Struct, frozen=True, gc=False):
@@ -278,11 +279,11 @@ def _returns_to(talk: Conversation, urgency: str, at: datetime, queue: Queue) ->
 
 def _heard_again(item: Item, talk: Conversation, message: Message, setup: Setup, now: datetime) -> Item:
     """The open item after one more message: its own urgency counts, and that nobody answered the one before."""
-    item = raised(item, message.urgency, message.reasons, setup, now, event_at=message.event_at)
+    after = raised(item, message.urgency, message.reasons, setup, now, event_at=message.event_at)
     asks = message.urgency != "none" and message.intent != "spam_abuse"
     if asks and message.posted_at - talk.last_customer_at >= REPEATED_AFTER:
-        item = raised(item, "high", ("repeat_contact",), setup, now)
-    return item
+        after = raised(after, "high", ("repeat_contact",), setup, now)
+    return after if after is item else replace(after, version=item.version + 1)  # one step, whatever it says
 
 
 def _new_conversation(id_: str, message: Message) -> Conversation:
@@ -345,12 +346,20 @@ def answered_by(
 ) -> tuple[Conversation, Item | None]:
     """The conversation after a post of ours, and the item that is thereby done or in its wrap-up (or None).
 
+    After a holding reply ("I come back by ...") the item stays with its agent until then.
+
     A post older than the customer's latest message leaves the item open: that message is still unanswered. One
     after the conversation was resolved (we say in public that it is) leaves it so.
     """
     item = conversation.item
     if post.posted_at < conversation.last_customer_at:
         return conversation, None
+    held = item is not None and item.state == "assigned"
+    if item is not None and held and post.promised_at is not None:
+        kept = promised(item, post.promised_at, setup, now)
+        replied_at = conversation.replied_at or post.posted_at
+        told = replace(conversation, item=kept, replied_at=replied_at, version=conversation.version + 1)
+        return replace(told, last_message_at=max(conversation.last_message_at, post.posted_at)), kept
     done = _done(item, setup, now) if item is not None and item.state != "wrapping" else None
     over = item is None and conversation.state in ("resolved", "closed")
     after = replace(

@@ -39,6 +39,7 @@ class Routing(Struct, frozen=True, gc=False, omit_defaults=True):
     topics: tuple[str, ...] = ()
     sent_from: str = ""  # the queue it was in before it overflowed, went on call, was escalated or transferred
     event_at: datetime | None = None  # of a departure or delivery it speaks of
+    promised: bool = False  # by a holding reply: its deadline is when its agent comes back
     incident: str = ""
     parked: int | None = None  # units it uses again once its conversation is neither on hold nor snoozed
 
@@ -260,6 +261,13 @@ def given(item: Item, agent: str, setup: Setup, now: datetime) -> Item:
     return replace(held, next_at=held_until(held, setup, now))
 
 
+def promised(item: Item, until: datetime, setup: Setup, now: datetime) -> Item:
+    """A held item after a holding reply: it stays with its agent, who comes back by then."""
+    routing = replace(item.routing, promised=True, target_seconds=None, warned=1.0)
+    held = replace(item, due_at=until, late=False, version=item.version + 1, routing=routing)
+    return replace(held, next_at=held_until(held, setup, now))
+
+
 def offered(item: Item, agent: str, until: datetime) -> Item:
     """The item while this agent may take it."""
     return replace(item, state="reserved", agent=agent, next_at=until, version=item.version + 1)
@@ -345,7 +353,8 @@ def raised(
     if item.state == "pending":
         return arrange(after, plan_of(after, setup), setup, now)
     where = place(urgency, item.enqueued_at, after.due_at, routing.followup, now)
-    return replace(after, rank=where.rank, late=where.late, sort_at=where.sort_at)
+    after = replace(after, rank=where.rank, late=where.late, sort_at=where.sort_at)
+    return replace(after, next_at=held_until(after, setup, now)) if item.state == "assigned" else after
 
 
 def ended(item: Item, answered_at: datetime | None, reason: str, now: datetime) -> Clock:

@@ -49,8 +49,10 @@ class Desk:
             raise not_waiting(work.item)
         if problem := cannot_take(agent, person, setup, now, weight=work.item.weight):
             raise problem
+        assert person is not None
         held = given(work.item, agent, setup, now)
-        return await self._save(session, work, held, "claimed", actor, now, Counter({agent: held.weight}))
+        why = {"rank": held.rank, "line": held.line, "used": person.used, "of": person.capacity}
+        return await self._save(session, work, held, "claimed", actor, now, Counter({agent: held.weight}), why)
 
     async def release(
         self, session: AsyncSession, item_id: str, teams: Collection[str], actor: str, reason: str

@@ -38,7 +38,8 @@ from services.router.handlers.own_posts import answered_event, on_own_post
 from services.router.ids import typed_id
 from services.router.store import agents, covered
 from services.router.store import floor as floors
-from services.router.store.floor import Floor, KnownAnswer, KnownMention
+from services.router.store.floor import Floor
+from services.router.store.known import KnownAnswer, KnownMention
 from services.router.store.lines import Lines
 from services.router.store.setup import Setups
 
@@ -163,7 +164,9 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
     match routed:
         case Opened(conversation, item, done, returns_to):
             if done is not None:
-                floor.close(done, "wrapped")
+                assert joined is not None
+                assert joined.item is not None
+                floor.close(joined.item, done, "wrapped")
                 told.append(completed_event(done, event, "wrapped", floor.now))
             floor.open(item)
             if returns_to:
@@ -225,9 +228,11 @@ async def _give_back_to_the_same(session: AsyncSession, floor: Floor, setup: Set
             person, queue=item.queue, team=item.team, needs=needs, weight=item.weight, now=floor.now
         ):
             continue
-        people[slug] = replace(person, used=person.used + item.weight)
+        used = person.used
+        people[slug] = replace(person, used=used + item.weight)
         floor.new_items[id_] = held = given(item, slug, setup, floor.now)
         floor.taken[id_] = slug
+        floor.why_taken[id_] = {"knows": "customer", "line": item.line, "used": used, "of": person.capacity}
         told.append(assigned_event(held, cause.key, floor.now, cause.traceparent))
     return told
 
@@ -331,7 +336,7 @@ def _on_deleted(floor: Floor, event: MentionDeleted) -> list[Event]:
     if conversation is None or conversation.item is None or conversation.item.opened_by != event.post_id:
         return []
     item = _canceled(conversation.item)
-    floor.close(item, "deleted")
+    floor.close(conversation.item, item, "deleted")
     gone = replace(conversation, item=None, state="dismissed", reason="deleted", wake_at=None)
     floor.keep(replace(gone, version=conversation.version + 1))
     return [

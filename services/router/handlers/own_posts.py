@@ -1,5 +1,6 @@
 """Our own posts: what they answer, whose conversation they belong to, which item is thereby done."""
 
+from datetime import datetime
 from typing import Literal
 
 from libs.common.events import (
@@ -13,7 +14,8 @@ from services.router.domain.conversations import covers
 from services.router.domain.routing import Conversation, OwnPost, answered_by
 from services.router.domain.setup import Setup
 from services.router.handlers.events_of import completed_event
-from services.router.store.floor import Floor, KnownAnswer, KnownMention
+from services.router.store.floor import Floor
+from services.router.store.known import KnownAnswer, KnownMention
 
 
 def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup) -> list[Event]:
@@ -25,7 +27,16 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
     ours = isinstance(event, ReplyPosted)
     person = event.author_id if isinstance(event, ReplyPosted) else event.answered_person
     agent = event.agent if isinstance(event, ReplyPosted) else ""
-    post = OwnPost(event.network, event.post_id, event.handle, event.in_reply_to, person, event.posted_at, agent)
+    post = OwnPost(
+        event.network,
+        event.post_id,
+        event.handle,
+        event.in_reply_to,
+        person,
+        event.posted_at,
+        agent,
+        _promised_at(event),
+    )
     answered = floor.mentions.get((event.network, event.in_reply_to)) if event.in_reply_to else None
     conversation = _conversation_of_post(floor, post, answered)
     answer = KnownAnswer(
@@ -63,12 +74,19 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
         told.append(answered_event(answered, event, answer, floor))
     if conversation is not None:
         told += _cover(floor, conversation.id, event, answer)
-        if done is not None:
+        if done is not None and done.state == "assigned" and conversation.item is not None:
+            floor.promise(conversation.item, done, event.posted_at)
+        elif done is not None:
             reason = "answered" if ours else "answered_elsewhere"
-            floor.close(done, reason, answered_at=event.posted_at)
+            assert conversation.item is not None
+            floor.close(conversation.item, done, reason, answered_at=event.posted_at)
             if done.state == "completed":
                 told.append(completed_event(done, event, reason, floor.now))
     return told
+
+
+def _promised_at(event: OwnPostReceived | ReplyPosted) -> datetime | None:
+    return event.promised_at if isinstance(event, ReplyPosted) and event.kind == "holding" else None
 
 
 def _conversation_of_post(floor: Floor, post: OwnPost, answered: KnownMention | None) -> Conversation | None:

@@ -7,9 +7,34 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import bulk_update
+from libs.common.db import bulk_insert, bulk_update
 from services.router.domain.waiting import Item
 from services.router.store.tables import CLOCKS
+
+
+def clock_kind(item: Item) -> str:
+    """Which clock runs for an item: `first`, or `next` for what follows an answer of ours."""
+    return "next" if item.routing.followup else "first"
+
+
+def clock_row(item: Item) -> dict[str, Any]:
+    """The clock of a new item's first or next response."""
+    return {
+        "item_id": item.id,
+        "kind": clock_kind(item),
+        "conversation_id": item.conversation_id,
+        "queue": item.queue,
+        "team": item.team,
+        "policy": item.routing.sla,
+        "policy_version": item.routing.sla_version,
+        "urgency": item.urgency,
+        "started_at": item.enqueued_at,
+        "due_at": item.due_at,
+        "state": "running",
+        "stopped_at": None,
+        "reason": "",
+        "changes": [],
+    }
 
 
 async def breach(session: AsyncSession, items: Collection[str]) -> list[tuple[str, str]]:
@@ -35,7 +60,10 @@ async def cancel(session: AsyncSession, items: Collection[str], reason: str, now
 
 
 async def retarget(session: AsyncSession, changed: Sequence[tuple[Item, datetime | None, str]], now: datetime) -> None:
-    """New deadlines of running clocks: each item as it is now, the deadline it had, and the cause."""
+    """New deadlines of running clocks: each item as it is now, the deadline it had, and the cause.
+
+    An item that had none gets its clock.
+    """
     rows = []
     for item, old, cause in changed:
         if item.due_at is None:
@@ -51,6 +79,8 @@ async def retarget(session: AsyncSession, changed: Sequence[tuple[Item, datetime
             )
         )
     }
+    new = [clock_row(item) for item, _ in rows if not {(item.id, "first"), (item.id, "next")} & known.keys()]
+    await bulk_insert(session, CLOCKS, new, on_conflict=["item_id", "kind"])
     await bulk_update(
         session,
         CLOCKS,

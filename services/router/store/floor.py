@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -18,7 +18,10 @@ from services.router.domain.clocks import counted
 from services.router.domain.routing import JOINS_WITHIN, Conversation
 from services.router.domain.waiting import Item, Routing, ended
 from services.router.domain.words import OPEN_STATES
+from services.router.store import reservations
+from services.router.store.clocks import clock_kind, clock_row
 from services.router.store.incidents import noticed
+from services.router.store.known import KnownAnswer, KnownMention
 from services.router.store.tables import (
     AGENTS,
     CLOCKS,
@@ -32,34 +35,6 @@ from services.router.store.tables import (
 
 PostKey = tuple[str, str]  # network, post id
 AuthorKey = tuple[str, str, str]  # network, author, handle
-
-
-class KnownMention(NamedTuple):
-    """A mention that is already kept."""
-
-    network: str
-    post_id: str
-    version: int
-    handle: str
-    conversation_id: str
-    queue: str
-    team: str
-    outcome: str
-    posted_at: datetime
-    answered_at: datetime | None
-    labels: dict[str, Any]
-    covered_at: datetime | None = None
-
-
-class KnownAnswer(NamedTuple):
-    """A post of ours that came in before the mention it answers, or before this batch."""
-
-    network: str
-    post_id: str
-    in_reply_to: str
-    posted_at: datetime
-    reply_id: str
-    event_id: str
 
 
 @dataclass
@@ -79,13 +54,16 @@ class Floor:
     begun: set[str] = field(default_factory=set)  # those of the touched that are new
     new_items: dict[str, Item] = field(default_factory=dict)
     changed_items: dict[str, tuple[int, Item]] = field(default_factory=dict)  # the version it had, and the item now
+    raised: list[Item] = field(default_factory=list)  # each version that only became more urgent
     closed_items: list[tuple[Item, str]] = field(default_factory=list)  # done, canceled or in their wrap-up, and why
+    answered_offers: list[str] = field(default_factory=list)  # items that are over while somebody was asked
     reasons: dict[str, str] = field(default_factory=dict)
     new_clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # by item
     stopped_clocks: list[dict[str, Any]] = field(default_factory=list)
     outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of clocks: kind, policy, outcome
     returning: dict[str, tuple[str, Any]] = field(default_factory=dict)  # new items, the agent they know, the event
     taken: dict[str, str] = field(default_factory=dict)  # new items that are somebody's at once, and whose
+    why_taken: dict[str, Any] = field(default_factory=dict)  # likewise, and what was weighed
     mention_rows: dict[PostKey, dict[str, Any]] = field(default_factory=dict)
     edited_rows: list[dict[str, Any]] = field(default_factory=list)
     answered_rows: dict[PostKey, dict[str, Any]] = field(default_factory=dict)
@@ -120,21 +98,34 @@ class Floor:
 
     def change(self, before: Item, after: Item) -> None:
         """An open item changed (its urgency or its deadline)."""
+        if after == before:
+            return
+        if after.version != before.version:
+            self.raised.append(after)
+        if clock := self.new_clocks.get(after.id):
+            clock["due_at"], clock["urgency"] = after.due_at, after.urgency
+        elif before.due_at is None and after.due_at is not None:
+            self.new_clocks[after.id] = clock_row(after)
         if after.id in self.new_items:
             self.new_items[after.id] = after
-            if clock := self.new_clocks.get(after.id):
-                clock["due_at"], clock["urgency"] = after.due_at, after.urgency
-        elif after != before:
+        else:
             version, _ = self.changed_items.get(after.id, (before.version, before))
             self.changed_items[after.id] = (version, after)
 
-    def close(self, closed: Item, reason: str, *, answered_at: datetime | None = None) -> None:
+    def close(self, before: Item, closed: Item, reason: str, *, answered_at: datetime | None = None) -> None:
         """An item is done, in its wrap-up, or needs nobody any more; `answered_at`: by a human answer of ours."""
         self.closed_items.append((closed, reason))
+        if before.state == "reserved":
+            self.answered_offers.append(closed.id)
         self._stop_clock(closed, reason, answered_at)
         if closed.id in self.new_items:
             self.new_items[closed.id] = closed
             self.reasons[closed.id] = reason
+
+    def promise(self, before: Item, held: Item, answered_at: datetime) -> None:
+        """A holding reply: the first response is given, and its agent comes back by the deadline that it has now."""
+        self._stop_clock(before, "holding", answered_at)
+        self.change(before, held)
 
     def _stop_clock(self, item: Item, reason: str, answered_at: datetime | None) -> None:
         """Equality is met. What nobody answered is canceled."""
@@ -148,31 +139,6 @@ class Floor:
             known.update(stopped)
         else:
             self.stopped_clocks.append({"item_id": item.id, "kind": clock_kind(item), **stopped})
-
-
-def clock_kind(item: Item) -> str:
-    """Which clock runs for an item: `first`, or `next` for what follows an answer of ours."""
-    return "next" if item.routing.followup else "first"
-
-
-def clock_row(item: Item) -> dict[str, Any]:
-    """The clock of a new item's first or next response."""
-    return {
-        "item_id": item.id,
-        "kind": clock_kind(item),
-        "conversation_id": item.conversation_id,
-        "queue": item.queue,
-        "team": item.team,
-        "policy": item.routing.sla,
-        "policy_version": item.routing.sla_version,
-        "urgency": item.urgency,
-        "started_at": item.enqueued_at,
-        "due_at": item.due_at,
-        "state": "running",
-        "stopped_at": None,
-        "reason": "",
-        "changes": [],
-    }
 
 
 async def load(
@@ -304,6 +270,7 @@ async def save(session: AsyncSession, floor: Floor, lines: Collection[str]) -> N
         *noticed(floor.new_items.values(), floor.mention_rows.values(), floor.now),
     )
     await bulk_update(session, CLOCKS, floor.stopped_clocks, key=("item_id", "kind"), where=_STILL_RUNNING)
+    await reservations.end(session, floor.answered_offers, "rescinded", "item_over", floor.now)
     if floor.edited_rows:
         await bulk_update(session, MENTIONS, floor.edited_rows, key=("network", "post_id"), where=_NEWER)
     for answers in (floor.answered_rows, floor.covered_rows):
@@ -353,7 +320,7 @@ async def _save_items(session: AsyncSession, floor: Floor) -> list[dict[str, Any
     clocks = [
         {"item_id": item.id, "kind": clock_kind(item), "due_at": item.due_at, "urgency": item.urgency}
         for _, (_, item) in sorted(floor.changed_items.items())
-        if item.due_at is not None
+        if item.due_at is not None and not item.routing.promised
     ]
     await bulk_update(session, CLOCKS, clocks, key=("item_id", "kind"), where=CLOCKS.c.state == "running")
     was: dict[str, int] = {}
@@ -363,11 +330,11 @@ async def _save_items(session: AsyncSession, floor: Floor) -> list[dict[str, Any
         closed[item.id] = {"id": item.id, "state": item.state, "reason": reason, "was": was[item.id],
                            "version": item.version, "next_at": item.next_at, "updated_at": floor.now}  # fmt: skip
     await _update_items(session, [closed[id_] for id_ in sorted(closed.keys() - floor.new_items)], _AS_IT_WAS)
-    raised = [(item, "more_urgent") for _, (_, item) in sorted(floor.changed_items.items())]
+    raised = [(item, "more_urgent") for item in floor.raised]
     taken_now = [(floor.new_items[id_], "same_agent") for id_ in sorted(floor.taken)]
     return [
         {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": "router",
-         "agent": item.agent, "at": floor.now}
+         "agent": item.agent, "at": floor.now, "why": floor.why_taken.get(item.id) if reason == "same_agent" else None}
         for item, reason in raised + taken_now + floor.closed_items
     ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common.db import once_committed
 from services.router.store.tables import LINES
 
 
@@ -17,7 +18,9 @@ class Lines:
     async def known(self, session: AsyncSession, named: Collection[str]) -> Collection[str]:
         """Those that are kept; read again only when one of `named` is new here."""
         if not self._known.issuperset(named):
-            self._known |= set((await session.execute(_ALL)).scalars())
+            found = set((await session.execute(_ALL)).scalars())
+            once_committed(session, lambda: self._known.update(found))  # some may be this transaction's own
+            return found
         return self._known
 
 

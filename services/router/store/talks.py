@@ -15,7 +15,8 @@ from libs.common.errors import Raced
 from libs.common.events import Labels
 from services.router.domain.routing import Conversation, Message
 from services.router.domain.waiting import Item
-from services.router.store.floor import _TALKS, clock_row, talk_of
+from services.router.store.clocks import clock_row
+from services.router.store.floor import _TALKS, talk_of
 from services.router.store.incident_tables import CONSULTATIONS
 from services.router.store.tables import (
     CLOCKS,

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from services.router.handlers.dispatching import Dispatcher
 from services.router.store.leases import put as put_lease
@@ -339,3 +340,18 @@ async def test_the_urgency_a_person_sets_moves_the_deadline_and_keeps_the_old_on
     async with world.database.read() as session:
         changes = (await session.execute(sa.text("SELECT changes FROM clocks"))).scalar_one()
     assert "manual" in changes
+
+
+async def test_a_holding_reply_meets_the_first_response_and_the_agent_keeps_the_item(world: World) -> None:
+    await world.agent("ana")
+    posted = now() - MINUTE
+    await world.hears(mention("1", at=posted))
+    item_id = (await world.take("ana", ["fr"]))["item"]["id"]
+    back_at = now() + 120 * MINUTE
+
+    await world.hears(replace(reply("r1", to="1", at=now(), agent="ana"), kind="holding", promised_at=back_at))
+
+    item = await world.get(f"/v1/work-items/{item_id}")
+    assert (item["state"], item["agent"], datetime.fromisoformat(item["due_at"])) == ("assigned", "ana", back_at)
+    assert [row["state"] for row in await world.rows("clocks")] == ["met"]
+    assert (await world.get("/v1/agents/ana"))["used"] == 1

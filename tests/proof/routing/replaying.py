@@ -10,7 +10,6 @@ from services.router.domain.eligibility import Agent, choose, parse_line, surplu
 from services.router.domain.hours import is_open
 from services.router.domain.order import Head, pick
 from services.router.domain.serving import Counter as Counting
-from services.router.domain.setup import Setup
 from tests.proof.routing.board import Board, item_of
 from tests.proof.routing.history import History, State, Step, Transaction
 from tests.proof.routing.office import Profile

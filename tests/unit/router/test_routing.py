@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.domain.policies import queue_for
 from services.router.domain.routing import (
@@ -290,3 +291,14 @@ def test_an_answer_older_than_the_latest_message_leaves_it_waiting() -> None:
 
     assert done is None
     assert after is talk
+
+
+def test_a_holding_reply_gives_the_first_response_and_keeps_the_item_with_its_agent_until_then() -> None:
+    talk = conversation(item=item(state="assigned", agent="ana", assigned_at=NOON))
+    back_at = NOON + 3 * HOUR
+
+    after, held = answered_by(talk, replace(answer(NOON + MINUTE, "ana"), promised_at=back_at), SETUP, NOON + MINUTE)
+
+    assert held is not None
+    assert (held.state, held.agent, held.due_at, held.late) == ("assigned", "ana", back_at, False)
+    assert (after.item, after.state, after.replied_at) == (held, "open", NOON + MINUTE)
