@@ -14,7 +14,7 @@ OUTCOMES = ("thanked", "further_contact")
 DEFINITION = (
     "Of our replies posted in the time, the share after which the customer wrote within 24 hours: `thanked`, to thank "
     "or praise; `further_contact`, anything else, in the same conversation. A reply counts once its 24 hours are over. "
-    "`difference` is the share with the trait less the share without it, with its 95 % interval (Newcombe's method 10); "
+    "`difference` is the share with the trait less the share without, with its 95 % interval (Newcombe's method 10); "
     f"there is none below {FEWEST} replies on either side. Correlation, not cause: whoever writes otherwise answers "
     "other people, too."
 )

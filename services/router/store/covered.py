@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, matching
-from services.router.store.floor import AuthorKey, Floor, KnownMention, PostKey
+from services.router.store.floor import AuthorKey, Floor, PostKey
+from services.router.store.known import KnownMention
 from services.router.store.tables import MENTIONS
 
 
