@@ -8,7 +8,7 @@ COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --gene
   --no-emit-index-url --no-annotate --no-header --quiet --upgrade
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test setup lint types unit bench kafka postgres docs lock clean
+.PHONY: help demo test setup lint types unit bench kafka postgres docs assets lock clean
 
 help:  ## List all targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,10 @@ postgres: .venv/dev  ## A real PostgreSQL for development, without containers
 
 docs: .venv/dev  ## Generate docs/reference from the code
 	@$(BIN)/python -m docs.generate
+
+assets: .venv/dev  ## Generate dashboards, recording rules and alarms from the code
+	@$(BIN)/python -m deploy.prometheus.generate
+	@$(BIN)/python -m deploy.grafana.generate
 
 lock: .venv/dev  ## Pin all dependencies again, with hashes
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip -q install uv

@@ -115,7 +115,7 @@ def _lines(panel: Panel, found: list[Series], source: Source, x: float, y: float
         lines = _stacked(found)
     else:
         lines = [list(one.points) for one in found]
-    top = panel.most or _round_up(max(max(value for _, value in line) for line in lines) or 1.0)
+    top = panel.most or _round_up(max(max(value for _, value in line) for line in lines) or 1.0, panel.unit)
 
     def px(at: float) -> float:
         return round(x + w * (at - source.begin) / (source.end - source.begin), 1)
@@ -144,8 +144,10 @@ def _lines(panel: Panel, found: list[Series], source: Source, x: float, y: float
     for number, one in enumerate(found[:8]):
         colour = COLOURS.get(one.name, OTHERS[number])
         made += f'<rect x="{left:.1f}" y="{y + h + 32}" width="12" height="4" fill="{colour}"/>\n'
-        made += _text(left + 17, y + h + 39, one.name or "(none)", colour=FAINT)
-        left += 34 + 6.6 * len(one.name or "(none)")
+        made += _text(left + 17, y + h + 39, one.name, colour=FAINT)
+        left += 34 + 6.3 * len(one.name)
+        if left + 6.3 * 18 > x + w:  # no room for another one
+            break
     return made
 
 
@@ -225,10 +227,11 @@ def _colour_at(panel: Panel, value: float) -> str:
     return INK if colour == CALM else colour
 
 
-def _round_up(value: float) -> float:
-    """To a number that divides by four without a tail."""
-    size = 10.0 ** math.floor(math.log10(value))
-    return next(step * size for step in (1, 2, 4, 6, 8, 10) if step * size >= value)
+def _round_up(value: float, unit: str) -> float:
+    """To a number that divides by four without a tail, in hours or minutes where it is a span of time."""
+    base = next((span for span in (3600.0, 60.0) if value > span), 1.0) if unit == "s" else 1.0
+    size = 10.0 ** math.floor(math.log10(value / base))
+    return base * next(step * size for step in (1, 2, 4, 6, 8, 10) if step * size >= value / base)
 
 
 def _text(

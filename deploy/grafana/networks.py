@@ -12,7 +12,7 @@ BOARD = Board(
     slug="networks",
     title="Guichet: networks",
     description="What comes in from where, what the networks take from us, and what it costs.",
-    variables=[Variable("network", "network_answers_total")],
+    variables=[Variable("network", "network_quota_remaining_ratio")],
     panels=[
         stat_of(
             "Quietest source",

@@ -58,7 +58,7 @@ BOARD = Board(
         ),
         Panel(
             "stack", "Urgency",
-            "Mentions a minute, by urgency.",
+            "Mentions classified in a minute, by their urgency.",
             [
                 Query(
                     f"60 * sum by (urgency) (rate(mentions_classified_total{{{_L}}}[$__rate_interval]))", "{{urgency}}"

@@ -203,7 +203,12 @@ def policies(edges: Iterable[Edge], outward: Mapping[str, tuple[int, ...]]) -> l
         for name, some in sorted(goes.items())
     ]
     made += [
-        _policy(f"{name}-calls-outside", name, "Egress", [_outside(ports, open_to_private="postgresql" in name or "kafka" in name)])
+        _policy(
+            f"{name}-calls-outside",
+            name,
+            "Egress",
+            [_outside(ports, open_to_private="postgresql" in name or "kafka" in name)],
+        )
         for name, ports in sorted(outward.items())
     ]
     return made

@@ -35,6 +35,12 @@ class Classifier:
         self._stream = stream
         self._asked = asked
         self._one_at_a_time = threading.Lock()
+        self._decisions = Counter(
+            "mention_decisions_total",
+            "Mentions by what the confidence led to",
+            ("decision",),
+            registry=metrics.registry,
+        )
         self._classified = Counter(
             "mentions_classified_total",
             "Mentions by what they are",
@@ -54,6 +60,8 @@ class Classifier:
         labels = self._stream.labels([_asked(mention) for mention in mentions])
         classified = iter([_classified(mention, some) for mention, some in zip(mentions, labels, strict=True)])
         told = [next(classified) if isinstance(event, MentionReceived) else event for event in events]
+        for decision, n in Counts(one.decision for one in labels).items():
+            self._decisions.labels(decision).inc(n)
         for (intent, urgency, language), n in Counts((one.intent, one.urgency, one.language) for one in labels).items():
             # a language that is only a network's word would make as many series as it likes
             self._classified.labels(intent, urgency, language if language in _LANGUAGES else "other").inc(n)

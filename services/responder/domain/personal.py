@@ -17,17 +17,17 @@ class Found:
 
 
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[a-z0-9][\w.+%-]{0,63}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,4}\.[a-z]{2,24}\b", re.I
+    r"(?<![\w.+%@-])[a-z0-9][\w.+%-]{0,63}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,4}\.[a-z]{2,24}\b", re.I
 )
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b", re.I)
 _CARD = re.compile(r"(?<![\w.,+/-])[2-6]\d{3}(?:[ -]?\d){9,15}(?!\w|[.,/-]\d)")
 # As people write numbers to call: with a plus, or in groups, or a mobile number in one piece.
 _PHONE = re.compile(
     r"(?<![\w€$£#/=.,:-])(?:\+|00)\d{1,3}(?:[ .()-]{0,2}\d){7,12}(?![\w%€$£]|[.,:/-]\d)"
-    r"|(?<![\w€$£#/=.,:+-])0[1-9](?:[ .-]\d{2}){4}(?![\w%€$£]|[.,:/-]\d)"
-    r"|(?<![\w€$£#/=.,:+-])0[67]\d{8,9}(?![\w%€$£]|[.,:/-]\d)"
-    r"|(?<![\w€$£#/=.,:+-])(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}(?!\w|[.,:/-]\d)"
-    r"|(?<![\w€$£#/=.,:+-])0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?!\w|[.,:/-]\d)"
+    r"|(?<![\w€$£#/=.,:+-])(?<!\d )0[1-9](?:[ .-]\d{2}){4}(?![\w%€$£]|[.,:/-]\d)"
+    r"|(?<![\w€$£#/=.,:+-])(?<!\d )0[67]\d{8,9}(?![\w%€$£]|[.,:/-]\d)"
+    r"|(?<![\w€$£#/=.,:+-])(?<!\d )(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}(?!\w|[.,:/-]\d)"
+    r"|(?<![\w€$£#/=.,:+-])(?<!\d )0\d{2,4}[ -]\d{3,4}[ -]\d{3,4}(?!\w|[.,:/-]\d)"
 )
 _BOOKING = re.compile(
     r"\b(?:bookings?|reservation|réservation|résa|pnr|dossier|réf(?:érence)?|ref(?:erence)?|locator)\b", re.I
@@ -47,8 +47,11 @@ def personal_data(text: str) -> list[Found]:
     for email in _EMAIL.finditer(text):
         add("email", *email.span())
     for iban in _IBAN.finditer(text):
-        if is_iban(iban[0]):
-            add("iban", *iban.span())
+        ends = [iban.end(), *(iban.start() + at for at, letter in enumerate(iban[0]) if letter == " ")]
+        for end in sorted(ends, reverse=True):  # the words after it may look like more of it
+            if is_iban(text[iban.start() : end]):
+                add("iban", iban.start(), end)
+                break
     for card in _CARD.finditer(text):
         if is_card(card[0]):
             add("card", *card.span())

@@ -15,10 +15,10 @@ from libs.common.problems import Problem
 from libs.common.trace import traceparent
 from services.router.domain.setup import Setup
 from services.router.domain.waiting import Item, back, given, is_aside, moved, raised
-from services.router.domain.words import HELD_STATES, Urgency
+from services.router.domain.words import HELD_STATES, OPEN_STATES, Urgency
 from services.router.handlers.events_of import assigned_event, done_event, released_event
 from services.router.handlers.figures import Figures
-from services.router.store import agents, clocks, items
+from services.router.store import agents, clocks, items, reservations
 from services.router.store.agents import Agent
 from services.router.store.items import Change, WorkItem
 from services.router.store.setup import Setups
@@ -157,6 +157,8 @@ class Desk:
         before = work.item
         await items.load_agents(session, loads, now)
         await items.write(session, [Change(item, reason, actor, item.agent or before.agent, why)], now)
+        if before.state == "reserved" and item.state != "reserved":
+            await reservations.end(session, [item.id], "rescinded", reason, now)
         trace = traceparent()
         if item.state == "assigned" and before.state != "assigned":
             emit(session, [assigned_event(item, work.key, now, trace)])
@@ -224,8 +226,12 @@ async def _locked(session: AsyncSession, item_id: str, teams: Collection[str]) -
     return work
 
 
-async def _open(session: AsyncSession, item_id: str, teams: Collection[str], *, put_aside: bool = False) -> WorkItem:
-    """An item that is not done, locked after whoever holds it: agents before items, as everywhere."""
+async def _open(
+    session: AsyncSession, item_id: str, teams: Collection[str], *, put_aside: bool = False, answered: bool = False
+) -> WorkItem:
+    """An item that is not done, nor (unless `answered`) in its wrap-up, locked after whoever holds it: agents before
+    items, as everywhere.
+    """
     seen = await items.get_item(session, item_id, teams)
     if seen is None:
         raise unknown("work item", item_id, "GET /v1/work-items lists them.")
@@ -242,7 +248,7 @@ async def _open(session: AsyncSession, item_id: str, teams: Collection[str], *, 
             f"{work.item.id} waits with {work.item.agent} for somebody else, or for a time.",
             f"POST /v1/conversations/{work.item.conversation_id}/resume first, or act on the conversation.",
         )
-    if work.item.state not in ("pending", *HELD_STATES):
+    if work.item.state not in OPEN_STATES or (work.item.state == "wrapping" and not answered):
         raise Problem(
             409,
             "done",
@@ -259,15 +265,22 @@ async def _held(session: AsyncSession, item_id: str, teams: Collection[str], sta
     if seen is None:
         raise unknown("work item", item_id, "GET /v1/work-items lists them.")
     if seen.item.state not in states:
-        raise Problem(
-            409,
-            "not-held",
-            "Nobody holds this item",
-            f"{seen.item.id} is {seen.item.state}.",
-            "Only an assigned item can be released or completed.",
-            state=seen.item.state,
-        )
-    return await _open(session, item_id, teams)
+        raise _not_held(seen.item)
+    work = await _open(session, item_id, teams, answered=True)
+    if work.item.state not in states:  # an answer of ours was quicker
+        raise _not_held(work.item)
+    return work
+
+
+def _not_held(item: Item) -> Problem:
+    return Problem(
+        409,
+        "not-held",
+        "Nobody holds this item",
+        f"{item.id} is {item.state}.",
+        "Only an assigned item can be released or completed.",
+        state=item.state,
+    )
 
 
 def unknown(what: str, name: str, fix: str) -> Problem:

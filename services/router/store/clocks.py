@@ -30,7 +30,7 @@ def clock_row(item: Item) -> dict[str, Any]:
         "urgency": item.urgency,
         "started_at": item.enqueued_at,
         "due_at": item.due_at,
-        "state": "running",
+        "state": "breached" if item.late else "running",
         "stopped_at": None,
         "reason": "",
         "changes": [],

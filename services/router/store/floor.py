@@ -95,6 +95,8 @@ class Floor:
         self.new_items[item.id] = item
         if item.due_at is not None:
             self.new_clocks[item.id] = clock_row(item)
+            if item.late:  # its deadline passed before it came: no timer will count it
+                self.outcomes[clock_kind(item), item.routing.sla, "breached"] += 1
 
     def change(self, before: Item, after: Item) -> None:
         """An open item changed (its urgency or its deadline)."""

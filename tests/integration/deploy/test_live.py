@@ -22,9 +22,7 @@ ALL = ".*"
 
 NOT_YET: dict[str, str] = {
     "network_answers_total": "the responder does not count them yet",
-    "network_quota_remaining_ratio": "the responder does not read the networks' headers yet",
     "network_cost_dollars_total": "the responder knows no prices yet",
-    "mention_decisions_total": "the classifier does not count them yet",
 }
 """Metrics that a panel or an alarm waits for; once one is there its queries are checked as all others."""
 

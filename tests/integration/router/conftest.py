@@ -52,7 +52,8 @@ class World:
         self.another_replica = another_replica
         self.http = http
         self.other_team = other_team
-        self.messages = Messages(Setups(), Lines(), figures())
+        self.registry = CollectorRegistry()
+        self.messages = Messages(Setups(), Lines(), Figures(self.registry))
 
     async def hears(self, *events: Event) -> None:
         """One batch, in one transaction."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from msgspec.structs import replace
+from prometheus_client import generate_latest
 
 from services.router.handlers.dispatching import Dispatcher
 from services.router.store.leases import put as put_lease
@@ -302,6 +303,15 @@ async def test_the_timers_of_two_replicas_count_a_missed_deadline_once(world: Wo
     told = [event.type for event in await world.told()]
     assert told.count("response.breached.v1") == 1
     assert moved == [1, 0]
+
+
+async def test_what_comes_past_its_deadline_is_breached_from_the_start(world: World) -> None:
+    await world.hears(mention("1", at=now() - 120 * MINUTE))
+
+    [clock] = await world.rows("clocks")
+    shown = generate_latest(world.registry).decode()
+    assert clock["state"] == "breached"
+    assert 'sla_clocks_total{kind="first",outcome="breached",policy="default"} 1.0' in shown
 
 
 async def test_a_warning_is_told_once_for_all_shares_that_are_past(world: World) -> None:

@@ -51,11 +51,11 @@ class Board:
         self.waiting: dict[str, Waiting] = {}
         self.holder: dict[str, tuple[str, int]] = {}  # of each held item: who, and how many units
         self.picks: Counter[str] = Counter()
-        self.weights: dict[tuple[str, int], int] = {}  # by item and version
+        self.weights: dict[str, int] = {}  # of each item, in units
 
     def stands(self, state: State, committed: float) -> None:
         """The item is this now."""
-        self.weights[state.id, state.version] = state.weight
+        self.weights[state.id] = state.weight
         before = self.waiting.get(state.id)
         if state.state != "pending":
             self.leaves(state.id)

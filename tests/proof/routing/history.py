@@ -91,8 +91,11 @@ _SETUP = "SELECT kind, slug, version, body FROM router.setup"
 
 async def read(connection: asyncpg.Connection) -> History:
     """All that happened, once nothing happens any more."""
-    rows = [_Row(at, xid, State(*rest[:-1], _names(rest[-1]))) for at, xid, *rest in await connection.fetch(_STATES)]
-    steps = [_Row(at, xid, Step(*rest[:-1], _why(rest[-1]))) for at, xid, *rest in await connection.fetch(_STEPS)]
+    rows = [
+        _Row(at, xid, State._make((*rest, _names(declined))))
+        for at, xid, *rest, declined in await connection.fetch(_STATES)
+    ]
+    steps = [_Row(at, xid, Step._make((*rest, _why(why)))) for at, xid, *rest, why in await connection.fetch(_STEPS)]
     declared = [_Row(at, xid, Declared(*rest)) for at, xid, *rest in await connection.fetch(_DECLARED)]
     setup = setup_of(1, [(kind, slug, n, json.loads(body)) for kind, slug, n, body in await connection.fetch(_SETUP)])
     found = [step.what for step in steps if isinstance(step.what, Step)]

@@ -1,7 +1,6 @@
 """The history played again on a board: who could have had what at each assignment, by the pure functions alone."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from functools import partial
 
 from msgspec.structs import replace
@@ -20,8 +19,6 @@ _HELD = ("reserved", "assigned", "wrapping")
 _BY_ORDER = ("taken", "dispatched", "offered")
 _GIVING = (*_BY_ORDER, "claimed", "accepted", "same_agent")
 SETTLED = 1.0  # real seconds that something must have been committed for
-
-_SKEW = timedelta(seconds=2)
 
 
 class Replay:
@@ -63,7 +60,7 @@ class Replay:
             person.agent = replace(person.agent, presence=declared.presence, capacity=declared.capacity)
             person.since = done.committed
         for state in done.states:
-            board.weights[state.id, state.version] = state.weight
+            board.weights[state.id] = state.weight
         for step in done.steps:
             if step.reason in _GIVING:
                 self._gives(step, done)
@@ -80,7 +77,7 @@ class Replay:
             self.one_holder.look(
                 holder in ("", step.agent), f"{step.item_id} of {holder} to {step.agent} ({step.reason})"
             )
-        units = board.weights[step.item_id, step.version]
+        units = board.weights[step.item_id]
         used = board.holds(step.item_id, step.agent if held else "", units, committed)
         if held:
             room = board.people[step.agent].agent.capacity
@@ -93,8 +90,8 @@ class Replay:
         if step.reason == "accepted":
             return
         board, agent = self._board, self._board.people[step.agent].agent
-        known = board.waiting.get(step.item_id)
-        state = known.state if known else next(each for each in done.states if each.id == step.item_id)
+        # as it was when it was chosen: the timers may have moved it between that and the commit
+        state = next(each for each in reversed(done.states) if each.id == step.item_id)
         self._is_allowed(step, agent, state)
         if step.reason in _BY_ORDER:
             asked = self._played.clock.real(step.at).timestamp()

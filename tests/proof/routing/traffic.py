@@ -1,4 +1,4 @@
-"""What is written in the story, the same for the same seed: people write again, in three languages, of all urgencies."""
+"""What people write in the story, the same for the same seed: in three languages, urgent or not, and often again."""
 
 import random
 from collections.abc import Iterator
