@@ -8,7 +8,7 @@ COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --gene
   --no-emit-index-url --no-annotate --no-header --quiet --upgrade
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test setup lint types unit bench kafka postgres docs assets lock clean
+.PHONY: help demo test setup lint types unit bench kafka postgres docs assets k8s image sbom lock clean
 
 help:  ## List all targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,11 +50,29 @@ assets: .venv/dev  ## Generate dashboards, recording rules and alarms from the c
 	@$(BIN)/python -m deploy.prometheus.generate
 	@$(BIN)/python -m deploy.grafana.generate
 
+k8s: .venv/dev .cache/deploy/ready  ## Render and check manifests, compose.yaml and the Dockerfile; needs no cluster and no Docker
+	@$(BIN)/python -m deploy.k8s.generate --check
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .cache/deploy/bin/python -m deploy.k8s.check
+	@.cache/deploy/bin/python -m deploy.compose.check
+	@.cache/deploy/bin/hadolint deploy/Dockerfile
+	@$(BIN)/python -m pytest -q tests/deploy $(ARGS)
+
+image: .cache/deploy/ready  ## Build the container image guichet:dev; needs Docker
+	@.cache/deploy/bin/hadolint deploy/Dockerfile
+	@docker build --file deploy/Dockerfile --build-arg COMMIT="$$(git rev-parse HEAD)" --tag guichet:dev .
+
+sbom: .cache/deploy/ready  ## List what the image installs, as CycloneDX, in dist/sbom.json
+	@mkdir -p dist
+	@.cache/deploy/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --of JSON -o dist/sbom.json requirements/run.lock
+	@echo dist/sbom.json
+
 lock: .venv/dev  ## Pin all dependencies again, with hashes
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip -q install uv
 	@$(COMPILE) pyproject.toml -o requirements/run.lock
 	@$(COMPILE) --group build -o requirements/build.lock
 	@$(COMPILE) pyproject.toml --extra train --group dev -o requirements/dev.lock
+	@$(COMPILE) --group deploy -o requirements/deploy.lock
 
 clean:  ## Remove the environment, caches and local data
 	rm -rf .venv .cache data dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -73,4 +91,10 @@ clean:  ## Remove the environment, caches and local data
 
 .venv/dev: .venv/run requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.cache/deploy/ready: requirements/deploy.lock
+	@echo "creating the environment that checks deploy/ in .cache/deploy"
+	@$(PYTHON) -m venv .cache/deploy
+	@.cache/deploy/bin/python -m pip install --quiet --require-hashes -r requirements/deploy.lock
 	@touch $@

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import bench, dlq, keys, simulate_command
+from cli import length as length_command
 from cli.options import BusAddress, Data, DatabaseAddress, Host, Model, PortBase, err, out
 from cli.trouble import Trouble
 
@@ -224,6 +225,7 @@ def evaluate(
     room.evaluate(file, text, mapping, model, as_json, limit, out)
 
 
+app.command()(length_command.length)
 app.command()(simulate_command.simulate)
 
 

@@ -133,6 +133,16 @@ def router(
 
 
 @app.command()
+def scale(
+    as_json: AsJson = False, quick: Quick = False, database: Db = None, seed: Seed = 1, profile: Profile = False,
+    rows: Annotated[int, typer.Option(min=30_000, help="Mentions that are stored; the large run: 10000000")] = 1_000_000,
+) -> None:  # fmt: skip
+    """Routing, and what people ask, on millions of stored mentions, beside the same on ten thousand."""
+    own = {"rows": rows}
+    _measure("scale", as_json=as_json, own=own, quick=quick, database=database, seed=seed, profile=profile)
+
+
+@app.command()
 def waits(as_json: AsJson = False, quick: Quick = False, seed: Seed = 1) -> None:
     """The expected wait against what really happened, on simulated days."""
     _measure("waits", as_json=as_json, quick=quick, seed=seed)

@@ -27,10 +27,11 @@ def text(folder: Path) -> str:
     program = str(beside) if beside.exists() else shutil.which("kubectl")
     if program is None:
         raise NoKubectl("kubectl renders the overlays: make setup")
-    ended = subprocess.run([program, "kustomize", folder], capture_output=True, text=True, check=False)
+    asked = [program, "kustomize", str(folder)]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
     if ended.returncode:
         raise ValueError(f"{folder}: {ended.stderr.strip()}")
-    return ended.stdout
+    return str(ended.stdout)
 
 
 def objects(folder: Path) -> list[dict[str, Any]]:

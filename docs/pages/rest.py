@@ -19,8 +19,9 @@ from services.router.api.setup import WHOLE_BYTES
 
 _LARGER = (
     f"`/v1/mentions` {MENTIONS_BYTES // KIB} KiB, `/v1/classify` {CLASSIFY_BYTES // KIB} KiB, "
-    f"`/v1/replies` {REPLY_BODY_BYTES // KIB} KiB, `/v1/setup` and\n"
-    f"  `/v1/simulations` {WHOLE_BYTES // KIB} KiB"
+    f"`/v1/replies` {REPLY_BODY_BYTES // KIB} KiB,\n"
+    f"  `/v1/reply-checks` {2 * REPLY_BODY_BYTES // KIB} KiB, "
+    f"`/v1/setup` and `/v1/simulations` {WHOLE_BYTES // KIB} KiB"
 )
 _TOP = f"""\
 # REST

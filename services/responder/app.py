@@ -16,14 +16,18 @@ from libs.common.process import Service
 from libs.common.web import web_app
 from libs.common.worker import Worker
 from services.responder.api.actions import action_routes
+from services.responder.api.coach import coach_routes
+from services.responder.api.length import length_routes
 from services.responder.api.replies import reply_routes
 from services.responder.api.rules import rule_routes
 from services.responder.api.shapes import REPLY_BODY_BYTES
 from services.responder.api.stats import stats_routes
 from services.responder.api.templates import template_routes
+from services.responder.domain.length import Limits
 from services.responder.domain.posting import Pace
 from services.responder.gateways import Gateway
 from services.responder.gateways.x import XGateway
+from services.responder.handlers.coach import Coach
 from services.responder.handlers.figures import Figures, Housekeeper
 from services.responder.handlers.mentions import Mentions
 from services.responder.handlers.replies import Changes, Replies
@@ -50,6 +54,7 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         )
     }
     replies = Replies(database, changes, figures, frozenset(gateways), settings.undo)
+    limits = Limits(x=settings.x_longest, mastodon=settings.mastodon_longest)
     mentions = Mentions(figures)
     worker = Worker(bus, name, metrics, database=database, writing={WORK_ITEMS: mentions.on_work_items})
     sender = Sender(
@@ -79,6 +84,8 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
             template_routes(database),
             rule_routes(database),
             stats_routes(database),
+            length_routes(limits),
+            coach_routes(database, Coach(database, limits)),
             dead_letters.routes(name, bus, metrics, [WORK_ITEMS]),
         ],
         metrics=metrics,
@@ -87,6 +94,8 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         alive=[worker.alive, sender.alive],
         commit=settings.commit,
         body_limits={
+            "/v1/length": REPLY_BODY_BYTES,
+            "/v1/reply-checks": 2 * REPLY_BODY_BYTES,  # the draft, and what it answers
             "/v1/replies": REPLY_BODY_BYTES,
             "/v1/replies/{id}": REPLY_BODY_BYTES,
             "/v1/templates/{slug}": REPLY_BODY_BYTES,

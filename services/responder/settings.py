@@ -26,6 +26,8 @@ class ResponderSettings(Settings):
     x_fields_name: str = Field(
         "tweet.fields", pattern=r"^(tweet|post)\.fields$", description="What X calls a post's fields"
     )
+    x_longest: int = Field(280, ge=1, le=25_000, description="Weighted length of a post on X; more for who pays")
+    mastodon_longest: int = Field(500, ge=1, le=25_000, description="The Mastodon server's `max_characters`")
     send_at_once: int = Field(8, ge=1, le=64, description="Replies on their way at the same time")
     poll: Span = Field(timedelta(milliseconds=500), description="How often to look for what other replicas queued")
     send_within: Span = Field(timedelta(seconds=5), description="A reply reserved longer ago is not sent")

@@ -145,7 +145,7 @@ def _length(seen: _Seen) -> Iterator[Advice]:
 
 
 def _question(seen: _Seen) -> Iterator[Advice]:
-    """Only where nothing speaks for an answer: no word of the question, answering word, figure, question, private way."""
+    """Only where nothing speaks for an answer: no word of theirs, answering word, figure, question or private way."""
     words = seen.wording
     written = _blank(seen.flat)
     if words.has("answer", written) or words.has("private", written) or re.search(r"[\d?]", written):

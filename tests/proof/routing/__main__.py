@@ -58,12 +58,12 @@ def main() -> int:
     parser.add_argument("--agents", type=int, default=given.agents)
     parser.add_argument("--routers", type=int, default=given.routers)
     parser.add_argument("--kills", type=int, default=given.kills, help="times kill -9 of a random router")
-    parser.add_argument("--given", type=int, help="items that agents take, claim or accept; default: a fifth as many")
+    parser.add_argument("--given", type=int, help="items that agents get; default: one for twenty mentions")
     parser.add_argument("--speed", type=int, default=given.speed, help="how fast time goes")
     parser.add_argument("--seed", type=int, default=given.seed)
     told = parser.parse_args()
     wanted = Wanted(
-        told.mentions, told.agents, told.routers, told.kills, told.given or told.mentions // 5, told.speed, told.seed
+        told.mentions, told.agents, told.routers, told.kills, told.given or told.mentions // 20, told.speed, told.seed
     )
     console, began = Console(highlight=False), time.monotonic()
 

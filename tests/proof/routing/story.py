@@ -41,7 +41,7 @@ class Wanted(Struct, frozen=True):
     agents: int = 60
     routers: int = 3
     kills: int = 3
-    given: int = 20_000  # items that agents take, claim or accept; others are given to them
+    given: int = 5_000  # items that agents take, claim or accept; others are given to them
     speed: int = 60
     seed: int = 1
 

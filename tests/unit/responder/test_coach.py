@@ -33,7 +33,13 @@ def marked(text: str, code: str, **more: Any) -> str:
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_a_good_reply_gets_no_advice(language: str) -> None:
     asked = {"fr": "Où est mon colis ?", "en": "Where is my parcel?"}[language]
-    more = {"intent": "complaint", "name": "Jo Martin", "asked": asked, "signature": "^{initials}", "initials": "AB"}
+    more: dict[str, Any] = {
+        "intent": "complaint",
+        "name": "Jo Martin",
+        "asked": asked,
+        "signature": "^{initials}",
+        "initials": "AB",
+    }
     assert advise(Draft(GOOD[language], "x", **more), WORDS, Limits()) == (language, [])
 
 
