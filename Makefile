@@ -63,7 +63,7 @@ image: .cache/deploy/ready  ## Build the container image guichet:dev; needs Dock
 
 sbom: .cache/deploy/ready  ## List what the image installs, as CycloneDX, in dist/sbom.json
 	@mkdir -p dist
-	@.cache/deploy/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	@.cache/deploy/bin/cyclonedx-py requirements --output-reproducible \
 	  --of JSON -o dist/sbom.json requirements/run.lock
 	@echo dist/sbom.json
 

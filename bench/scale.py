@@ -49,7 +49,7 @@ class Desk:
     """A router's doors on one database."""
 
     def __init__(self, database: Database, http: httpx2.AsyncClient, rows: int) -> None:
-        self.database, self._http, self._rows = database, http, rows
+        self.database, self._http, self.rows = database, http, rows
         self._messages = Messages(Setups(), Lines(), Figures(CollectorRegistry()))
         self._snapshot = Snapshot(database, Setups(), CollectorRegistry(), max_age_seconds=0)
 
@@ -63,7 +63,7 @@ class Desk:
 
     def questions(self) -> dict[str, Ask]:
         """What people and tools ask, by name; each call about something else."""
-        conversations = self._rows // 3
+        conversations = self.rows // 3
 
         async def get(path: str) -> None:
             (await self._http.get(path)).raise_for_status()
@@ -174,7 +174,7 @@ async def _sides(
 
 async def _route(desk: Desk, *, posts: Posts, known: float, cpu: Mapping[str, Clock], profile: str = "") -> Turn:
     turn = Turn()
-    batches = cut(_by_known(posts.classified(ROUTED), known, desk._rows), MAX_BATCH)
+    batches = cut(_by_known(posts.classified(ROUTED), known, desk.rows), MAX_BATCH)
     await desk.route(batches[:1], Turn())  # what is prepared once, and the first look at each table
     with quiet_gc(), profiled(profile), timed(turn, cpu):
         await desk.route(batches[1:], turn)

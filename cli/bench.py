@@ -135,7 +135,7 @@ def router(
 @app.command()
 def scale(
     as_json: AsJson = False, quick: Quick = False, database: Db = None, seed: Seed = 1, profile: Profile = False,
-    rows: Annotated[int, typer.Option(min=30_000, help="Mentions that are stored; the large run: 10000000")] = 1_000_000,
+    rows: Annotated[int, typer.Option(min=30_000, help="Mentions stored; the large run: 10000000")] = 1_000_000,
 ) -> None:  # fmt: skip
     """Routing, and what people ask, on millions of stored mentions, beside the same on ten thousand."""
     own = {"rows": rows}

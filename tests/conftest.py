@@ -48,6 +48,13 @@ def postgres_to_crash(tmp_path: Path) -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture
+def postgres_with_commit_times(tmp_path: Path) -> Iterator[Postgres]:
+    """A server of the test's own that says when each row was committed."""
+    with _had(lambda: Postgres.start(tmp_path / "postgres", settings={"track_commit_timestamp": "on"})) as server:
+        yield server
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of the test's own, as `connect` takes it; the test runs on both."""

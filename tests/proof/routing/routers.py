@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +14,10 @@ import httpx2
 from libs.common.keys import create_key
 from tests.proof.house import ROOT, NotInTime, eventually
 from tests.servers.ports import Port
+from tests.servers.processes import Process
 
 READY_SECONDS = 90
+STOP_SECONDS = 30
 AWAY = (httpx2.TransportError,)
 
 
@@ -27,7 +27,7 @@ class Routers:
     def __init__(self, folder: Path, bus: str, database: str, count: int) -> None:
         self.folder, self.bus, self.database = folder, bus, database
         self._ports = [Port() for _ in range(count)]
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._processes: dict[int, Process] = {}
         self._turn = itertools.count()
 
     async def __aenter__(self) -> Self:
@@ -57,6 +57,7 @@ class Routers:
         """Start one; returns at once."""
         environment = {
             **os.environ,
+            "PYTHONPATH": str(ROOT),
             "GUICHET_BUS": self.bus,
             "GUICHET_DATABASE_URL": self.database,
             "GUICHET_DATA": str(self.folder),
@@ -66,11 +67,8 @@ class Routers:
             "ROUTER_PORT": str(self._ports[ordinal].number),
             "ROUTER_ORDINAL": str(ordinal),
         }
-        with self.log_of(ordinal).open("ab") as log:
-            self._processes[ordinal] = subprocess.Popen(
-                [sys.executable, "-m", "services.router"], cwd=ROOT, env=environment, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+        command = [sys.executable, "-m", "services.router"]
+        self._processes[ordinal] = Process(command, self.log_of(ordinal), environment=environment)
 
     def log_of(self, ordinal: int) -> Path:
         """What one said, over all its lives."""
@@ -78,21 +76,16 @@ class Routers:
 
     async def kill(self, ordinal: int) -> None:
         """SIGKILL, and a new life at once; returns when it is ready."""
-        process = self._processes.pop(ordinal)
-        process.kill()
-        await asyncio.to_thread(process.wait)
+        await asyncio.to_thread(self._processes.pop(ordinal).kill)
         self.start(ordinal)
         await self.all_ready()
 
     async def stop(self) -> None:
         """All, in good order."""
         for process in self._processes.values():
-            process.send_signal(signal.SIGTERM)
+            process.ask_to_stop()
         for process in self._processes.values():
-            try:
-                await asyncio.to_thread(process.wait, 30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            await asyncio.to_thread(process.end, STOP_SECONDS)
 
     async def all_ready(self) -> None:
         """Wait until each says it is ready."""
@@ -101,9 +94,8 @@ class Routers:
     def check(self) -> None:
         """Raise `NotInTime` where one has ended by itself."""
         for ordinal, process in self._processes.items():
-            if process.poll() is not None:
-                tail = self.log_of(ordinal).read_text(errors="replace")[-2000:]
-                raise NotInTime(f"router {ordinal} ended with {process.returncode}:\n{tail}")
+            if not process.running:
+                raise NotInTime(f"router {ordinal} ended with {process.exit_code}:\n{process.tail()}")
 
     async def _ready(self) -> bool:
         self.check()
