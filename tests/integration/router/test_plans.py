@@ -1,19 +1,28 @@
 """What is asked on the way of a mention goes along indexes, on tables of any size."""
 
+import json
 import re
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bench.scale_rows import fill
 from libs.common import outbox
 from libs.common.db import connect, matching
+from libs.common.db.database import server_settings
 from libs.common.migrate import migrate
 from services.router.app import MIGRATIONS
 from services.router.store import covered, floor, items
 from services.router.store.tables import CONVERSATIONS, MENTIONS, OWN_POSTS
+from tests.integration.router.conftest import World
+from tests.integration.router.messages import deleted, mention, reply
 
 _DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 POST = [{"network": "x", "post_id": "1"}]
@@ -93,3 +102,116 @@ async def test_what_is_due_is_the_head_of_an_index(postgres_url: str) -> None:
 
     assert "work_items_timed" in plan
     assert "Seq Scan" not in plan
+
+
+# --- whatever a day's work asks
+
+LARGE = {
+    "mentions", "conversations", "own_posts", "work_items", "work_item_changes", "conversation_changes", "clocks",
+    "reservations", "notes", "corrections", "consultations", "incident_items", "topic_arrivals", "promises",
+    "outbox",
+}  # fmt: skip
+BY_THEMSELVES = {  # indexes of what is open, due or not yet told: as short as the work is, and read from their heads
+    "work_items_open", "work_items_waiting", "work_items_held", "work_items_timed", "conversations_waking",
+    "conversations_merged",
+}  # fmt: skip
+Asked = dict[str, tuple[object, ...]]
+
+
+@contextmanager
+def _listening() -> Iterator[Asked]:
+    """Every statement that is executed meanwhile, and the values of one time that it was."""
+    asked: Asked = {}
+
+    def listen(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if not many and statement.split(None, 1)[0] in ("SELECT", "UPDATE", "DELETE", "WITH"):
+            asked.setdefault(statement, tuple(values))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
+    try:
+        yield asked
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+
+
+def _scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All that reads a table or an index."""
+    if "Relation Name" in plan or "Index Name" in plan:
+        yield plan
+    for below in plan.get("Plans", ()):
+        yield from _scans(below)
+
+
+def _whole(scan: dict[str, Any], tables: dict[str, str]) -> bool:
+    """Whether it reads all of a table that grows with the traffic, or all of its index."""
+    index = scan.get("Index Name", "")
+    table = scan.get("Relation Name") or tables.get(index, "")
+    reads = scan["Node Type"].endswith("Scan") and scan["Node Type"] != "Bitmap Heap Scan"
+    if table not in LARGE or not reads or index in BY_THEMSELVES:
+        return False
+    return scan["Node Type"] == "Seq Scan" or "Index Cond" not in scan
+
+
+async def _a_day(world: World) -> None:
+    """Something of everything that people and time do to a conversation."""
+    now = datetime.now(UTC)
+    await world.set_up("queues", "fr", languages=["fr"], wrap_up_seconds=60, supervisor="leads")
+    await world.set_up("queues", "en", languages=["en"], dispatch="push", supervisor="leads")
+    await world.set_up("queues", "leads")
+    await world.agent("ana", capacity=9)
+    await world.agent("bob", capacity=9)
+    await world.hears(*(mention(str(n), author=f"p{n}", at=now, language="fr") for n in range(8)))
+    await world.hears(*(mention(f"e{n}", author=f"e{n}", at=now, language="en") for n in range(3)))
+    await world.hears(mention("0b", author="p0", at=now, urgency="critical"), deleted("7"))
+    first = (await world.take("ana", ["fr"]))["item"]
+    items, talk = "/v1/work-items", f"/v1/conversations/{first['conversation_id']}"
+    waiting = (await world.get(f"{items}?queue=fr&state=pending"))["items"]
+    await world.call("POST", f"{items}/{waiting[0]['id']}/claim", {"agent": "ana"})
+    await world.call("POST", f"{items}/{waiting[0]['id']}/release", {})
+    await world.call("POST", f"{items}/{waiting[1]['id']}/urgency", {"urgency": "high", "note": "so"})
+    await world.call("POST", f"{items}/{waiting[2]['id']}/escalate", {})
+    await world.call("POST", f"{items}/{waiting[3]['id']}/transfer", {"queue": "default"})
+    await world.dispatched()
+    offers = [(await world.get(f"/v1/agents/{agent}/offers"))["items"] for agent in ("ana", "bob")]
+    for offer, act in zip([each for some in offers for each in some], ("accept", "reject"), strict=False):
+        await world.call("POST", f"/v1/reservations/{offer['reservation']}/{act}", {})
+    for path in ("", "/explain"):
+        await world.get(f"{items}/{first['id']}{path}")
+    for path in ("", "/timeline", "/notes", "/lease"):
+        await world.get(f"{talk}{path}")
+    for path in ("/v1/agents/ana/workload", "/v1/mentions/x/1", "/v1/conversations?author=x:p1", "/v1/queues"):
+        await world.get(path)
+    await world.call("POST", f"{talk}/notes", {"text": "so"}, 201)
+    await world.call("PUT", f"{talk}/lease", {"agent": "ana", "draft": True})
+    await world.call("POST", f"{talk}/hold", {})
+    await world.call("POST", f"{talk}/resume", {})
+    await world.hears(*(reply(f"r{n}", to=str(n), person=f"p{n}", at=now) for n in range(2)))
+    await world.hears(mention("1b", author="p1", at=now + timedelta(seconds=1)))
+    await world.call("PUT", "/v1/agents/ana/presence", {"presence": "offline"})
+    for hours in (0.1, 2, 30):
+        await world.time_passes(timedelta(hours=hours))
+
+
+@pytest.mark.postgres
+async def test_nothing_that_a_days_work_asks_reads_all_of_a_table_that_grows(world: World) -> None:
+    if world.database.dialect != "postgresql":
+        pytest.skip("PostgreSQL's planner")
+    await fill(world.database_url, 30_000)  # on empty tables any plan is good
+    async with world.database.begin() as session:
+        await session.execute(sa.text("UPDATE agents SET presence = 'offline'"))
+    with _listening() as asked:
+        await _a_day(world)
+
+    connection = await asyncpg.connect(world.database_url, server_settings=server_settings("router"))
+    try:
+        tables = dict(await connection.fetch("SELECT indexname, tablename FROM pg_indexes WHERE schemaname = 'router'"))
+        found = {}
+        for statement, values in asked.items():
+            [plan] = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *values))
+            if whole := [scan for scan in _scans(plan["Plan"]) if _whole(scan, tables)]:
+                found[statement] = [(scan["Node Type"], scan.get("Index Name")) for scan in whole]
+    finally:
+        await connection.close()
+
+    assert len(asked) > 60
+    assert found == {}
