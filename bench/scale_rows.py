@@ -100,7 +100,7 @@ async def fill(url: str, rows: int) -> None:
                 made = f"generate_series({first}, {until}) g, lateral (select {_AT.format(last=last)} as at) made"
                 series = f", generate_series(0, {each - 1}) m" if each > 1 else ""
                 await connection.execute(f"insert into router.{table}{statement} from {made}{series}", timeout=3600)
-        await connection.execute(_TODAY.format(last=last), timeout=3600)
+        await connection.execute(_TODAY.replace("{last}", str(last)), timeout=3600)
         await connection.execute("vacuum analyze", timeout=3600)
     finally:
         await connection.close()

@@ -225,7 +225,7 @@ def _rules_of(edges: list[Edge], way: str) -> list[Manifest]:
     found = []
     for port in sorted({edge.port for edge in edges}):
         peers = [_peer(PEERS[getattr(edge, end)]) for edge in edges if edge.port == port]
-        found.append({way: peers, **({"ports": [{"protocol": "TCP", "port": port}]} if port else {})})
+        found.append({way: peers, "ports": [{"protocol": "TCP", "port": port}]})
     return found
 
 

@@ -23,6 +23,8 @@ PORTS: Mapping[str, int] = {name: int(kind.model_fields["port"].default) for nam
 SANDBOX_PORT = int(SandboxSettings.model_fields["port"].default)
 KAFKA_PORT = 9092
 DATABASE_PORT = 5432
+STRIMZI = (9090, 9091, 8443)  # control plane, replication, the agent beside each broker
+CNPG_STATUS = 8000
 
 HEARS: Mapping[str, tuple[str, ...]] = {
     name: tuple(topic for topic, hearers in HEARERS.items() if name in hearers) for name in SERVICES
@@ -43,7 +45,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Edge:
-    """Who may open a connection to whom. A port of 0 is every port."""
+    """Who may open a connection to whom."""
 
     source: str
     target: str
@@ -80,14 +82,14 @@ EDGES: Mapping[str, tuple[Edge, ...]] = {
     ),
     "components/strimzi": (
         *(Edge(name, "strimzi-kafka", KAFKA_PORT) for name in SERVICES),
-        Edge("strimzi-kafka", "strimzi-kafka", 0),  # brokers, controllers and the entity operator among themselves
-        Edge("strimzi-operator", "strimzi-kafka", 0),
+        # brokers, controllers and the entity operator among themselves, and the operator: Strimzi's own ports
+        *(Edge(caller, "strimzi-kafka", port) for caller in ("strimzi-kafka", "strimzi-operator") for port in STRIMZI),
     ),
     "components/cnpg": (
         *(Edge(name, "cnpg-postgresql", DATABASE_PORT) for name in (*WITH_TABLES, "migrate")),
         Edge("cnpg-postgresql", "cnpg-postgresql", DATABASE_PORT),  # replicas follow the primary
-        Edge("cnpg-postgresql", "cnpg-postgresql", 8000),  # and ask its status
-        Edge("cnpg-operator", "cnpg-postgresql", 8000),
+        Edge("cnpg-postgresql", "cnpg-postgresql", CNPG_STATUS),  # and ask its status
+        Edge("cnpg-operator", "cnpg-postgresql", CNPG_STATUS),
         Edge("cnpg-operator", "cnpg-postgresql", DATABASE_PORT),
     ),
     "components/keda": (Edge("keda", "strimzi-kafka", KAFKA_PORT),),  # it reads the groups' offsets itself

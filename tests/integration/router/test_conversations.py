@@ -106,7 +106,7 @@ async def test_who_goes_home_keeps_what_waits_for_somebody_else(world: World) ->
 
 
 async def test_resolving_completes_the_item_frees_the_agent_and_cancels_the_clock(world: World) -> None:
-    talk = await taken(world)
+    talk = await taken(world, at=datetime.now(UTC))
 
     resolved = await do(world, talk, "resolve")
 
