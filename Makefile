@@ -46,9 +46,10 @@ postgres: .venv/dev  ## A real PostgreSQL for development, without containers
 docs: .venv/dev  ## Generate docs/reference from the code
 	@$(BIN)/python -m docs.generate
 
-assets: .venv/dev  ## Generate dashboards, recording rules and alarms from the code
+assets: .venv/dev  ## Generate dashboards, rules, alarms and manifests from the code
 	@$(BIN)/python -m deploy.prometheus.generate
 	@$(BIN)/python -m deploy.grafana.generate
+	@$(BIN)/python -m deploy.k8s.generate
 
 k8s: .venv/dev .cache/deploy/ready  ## Render and check manifests, compose.yaml and the Dockerfile; needs no cluster and no Docker
 	@$(BIN)/python -m deploy.k8s.generate --check

@@ -149,13 +149,13 @@ async def _measure(
                     return await work(desk)
 
             found = {}
+            for name in large.questions():  # before what is routed waits there too
+                found[name] = await _sides(on_few, partial(_ask, name=name, cpu=cpu), large, rows, rounds)
             for what, known in (("routed, by new people", 0.0), ("routed, half by people known", 0.5)):
                 work = partial(_route, posts=posts, known=known, cpu=cpu)
                 found[what] = await _sides(on_few, work, large, rows, rounds)
             if options.profile:
                 await _route(large, posts=posts, known=0.5, cpu=cpu, profile=f"routing on {rows:,} rows")
-            for name in large.questions():
-                found[name] = await _sides(on_few, partial(_ask, name=name, cpu=cpu), large, rows, rounds)
             return found
     finally:
         for name in (COPY, SMALL):

@@ -57,7 +57,12 @@ def variables(name: str, container: Manifest) -> dict[str, str]:
     for source in container.get("envFrom", ()):
         found |= named(name, "ConfigMap", source["configMapRef"]["name"])["data"]
     for each in container.get("env", ()):
-        found[each["name"]] = each["value"] if "value" in each else f"<{each['valueFrom']['fieldRef']['fieldPath']}>"
+        source = each.get("valueFrom", {})
+        if "configMapKeyRef" in source:
+            from_map = source["configMapKeyRef"]
+            found[each["name"]] = named(name, "ConfigMap", from_map["name"])["data"][from_map["key"]]
+        else:
+            found[each["name"]] = f"<{source['fieldRef']['fieldPath']}>" if source else each["value"]
     return found
 
 
