@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -50,12 +51,15 @@ class Dispatcher:
         stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():
             self._told.clear()
-            gave = 0
+            gave, began = 0, monotonic()
             try:
                 gave = await self.turn()
             except (Unavailable, Raced) as error:
                 log.warning("dispatcher_waits", reason=str(error))
             if not gave:
+                await asyncio.sleep(
+                    monotonic() - began
+                )  # under load every commit would wake it: half of the time is its own
                 told = asyncio.create_task(self._told.wait())
                 await asyncio.wait([stopping, told], timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 told.cancel()
@@ -70,12 +74,14 @@ class Dispatcher:
 
     async def _give(self, session: AsyncSession, slug: str) -> int:
         setup = await self._setups.current(session)
-        now = await db.now(session)
         queue = setup.queues.get(slug)
-        if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), now):
+        if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), await db.now(session)):
             return 0
-        people = {agent.slug: agent.as_candidate(setup) for agent in await agents.with_room(session)}
-        heads, known = await items.waiting(session, await lines.lock(session, [slug]), AT_ONCE)
+        of_queue = await lines.lock(session, [slug])
+        seen = await agents.see_who_is_there(session)
+        now = await db.now(session)
+        people = {slug: agent.as_candidate(setup) for slug, agent in seen.items()}
+        heads, known = await items.waiting(session, of_queue, AT_ONCE)
         picks = known.get(slug, 0)
         keys = {work.item.id: work.key for work in heads}
         waiting = {work.item.id: work.item for work in heads}
@@ -83,10 +89,15 @@ class Dispatcher:
         offers: list[Reservation] = []
         told: list[Event] = []
         loads: Counter[str] = Counter()
+        nobody_for: set[tuple[str, str, int]] = set()  # people only get fuller in one turn
         while waiting and (next_ := _next(waiting, picks)) is not None:
             item, order = waiting.pop(next_[0].id), next_[1]
+            alike = (item.line, item.team, item.weight)
+            if alike in nobody_for and not item.routing.declined_by:
+                continue
             chosen, why = _candidate(item, queue, people, now)
             if chosen is None:
+                nobody_for.add(alike)
                 if (above := _declined_by_all(item, queue, why, setup)) is not None:
                     changes.append(Change(moved(item, above, setup, now), "declined_by_all", "router", why=why))
                 continue
@@ -104,7 +115,7 @@ class Dispatcher:
                 changes.append(Change(held, "offered", "router", chosen.slug, decided))
                 offers.append(_reservation(held, now, until))
                 told.append(_offered(held, offers[-1], keys[item.id], now))
-        await items.load_agents(session, loads, now)
+        await items.load_seen(session, loads, {slug: seen[slug].version for slug in loads})
         await items.write(session, changes, now)
         await reservations.add(session, offers)
         if loads:

@@ -90,13 +90,14 @@ class Takers:
 async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) -> list[Answer]:
     """Serve each in turn: the first item by our order that they may have, nobody above capacity."""
     setup = await setups.current(session)
-    known = await agents.lock_agents(session, {ask.agent for ask in asks})
-    now = await db.now(session)
     wanted = [_queues_of(ask, setup) for ask in asks]
-    fit = [agent.as_candidate(setup) for agent in known.values()]
     named = sorted({queue for queues in wanted if isinstance(queues, frozenset) for queue in queues})
     overseen = [slug for slug, queue in setup.queues.items() if queue.supervisor in named and slug not in named]
     of_queues = await lines.lock(session, [*named, *overseen])
+    known = await agents.see_agents(session, {ask.agent for ask in asks})
+    seen = {slug: agent.version for slug, agent in known.items()}
+    now = await db.now(session)
+    fit = [agent.as_candidate(setup) for agent in known.values()]
     needed = of_queues if overseen else serving.lines_for(fit, of_queues)
     for_each = Counter(queue for queues in wanted if isinstance(queues, frozenset) for queue in queues)
     most = max(for_each.values(), default=0) + (PASSED_OVER if _some_are_passed_over(setup) else 0)
@@ -126,7 +127,7 @@ async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) 
         answers.append(WorkItem(held, keys[held.id], "taken", now))
         emit(session, [assigned_event(held, keys[held.id], now, ask.traceparent)])
     if changes:
-        await items.load_agents(session, loads, now)
+        await items.load_seen(session, loads, seen)
         await items.write(session, changes, now)
         await items.count_picks(session, counter.gave.items())
     return answers

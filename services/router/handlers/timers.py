@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
@@ -26,6 +27,7 @@ from services.router.store.setup import Setups
 log = structlog.get_logger()
 
 AT_ONCE = 500
+HELD_AT_ONCE = 50  # of those in somebody's hands: all that these agents do waits meanwhile
 POLL_SECONDS = 0.5
 TIMEOUTS_TO_AWAY = 2  # offers in a row that an agent let pass
 
@@ -50,7 +52,7 @@ class Timers:
             except (Unavailable, Raced) as error:
                 log.warning("timers_wait", reason=str(error))
                 moved = 0
-            if moved < AT_ONCE:
+            if moved < HELD_AT_ONCE:
                 try:
                     async with asyncio.timeout(POLL_SECONDS):
                         await stop.wait()
@@ -59,23 +61,26 @@ class Timers:
 
     async def turn(self) -> int:
         """What is due now, at most a batch of it; returns how many rows changed."""
-        return await self._database.write(self._sweep)
+        held = await self._database.write(partial(self._sweep, held=True))
+        return held + await self._database.write(partial(self._sweep, held=False))
 
-    async def _sweep(self, session: AsyncSession) -> int:
+    async def _sweep(self, session: AsyncSession, held: bool) -> int:
         postgresql = session.get_bind().dialect.name == "postgresql"
         if postgresql and not (await session.execute(_ONE_AT_A_TIME)).scalar_one():
             return 0
         setup = await self._setups.current(session)
         now = await db.now(session)
+        if not held:
+            return await self._items(session, setup, now, AT_ONCE, held=False)
         gone = await agents.to_be_relieved(session, now)
         await relieve(session, gone, setup, now, "router")
-        moved = len(gone) + await self._items(session, setup, now)
+        moved = len(gone) + await self._items(session, setup, now, HELD_AT_ONCE, held=True)
         for further in self._further:
             moved += await further(session, setup, now)
         return moved
 
-    async def _items(self, session: AsyncSession, setup: Setup, now: datetime) -> int:
-        seen = await items.whose_time_has_come(session, now, AT_ONCE)
+    async def _items(self, session: AsyncSession, setup: Setup, now: datetime, most: int, *, held: bool) -> int:
+        seen = await items.whose_time_has_come(session, now, most, held=held)
         if not seen:
             return 0
         people = await agents.lock_agents(session, {work.item.agent for work in seen if work.item.agent})

@@ -91,16 +91,25 @@ _LOCKED = (
 )
 
 
-async def with_room(session: AsyncSession) -> list[Agent]:
-    """Who is there and could take something more, locked, in the order of their names."""
-    return [_agent(row) for row in await session.execute(_WITH_ROOM)]
+async def see_agents(session: AsyncSession, slugs: Collection[str]) -> dict[str, Agent]:
+    """Those of the agents that exist, as they are now and free for everybody: `items.load_seen` finds out what changed.
+
+    Who gives to many would, by locking them all, let everything that they do wait.
+    """
+    rows = await ask_and_read_clock(session, _SEEN, {"slugs": sorted(slugs)})
+    return {row.slug: _agent(row[: len(_FIELDS)]) for row in rows}
 
 
-_WITH_ROOM = (
-    _AGENTS.where(AGENTS.c.presence == "available", AGENTS.c.used < AGENTS.c.capacity)
-    .order_by(AGENTS.c.slug)
-    .with_for_update()
-)
+_SEEN = _AGENTS.where(AGENTS.c.slug.in_(sa.bindparam("slugs", expanding=True)))
+
+
+async def see_who_is_there(session: AsyncSession) -> dict[str, Agent]:
+    """Who is available, with or without room, in the order of their names; not locked, as `see_agents`."""
+    rows = await ask_and_read_clock(session, _AVAILABLE)
+    return {row.slug: _agent(row[: len(_FIELDS)]) for row in rows}
+
+
+_AVAILABLE = _AGENTS.where(AGENTS.c.presence == "available").order_by(AGENTS.c.slug)
 
 
 async def to_be_relieved(session: AsyncSession, now: datetime) -> list[Agent]:

@@ -1,7 +1,7 @@
 """Work items: who takes the next, who holds what, and every step of their lives."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -173,7 +173,19 @@ async def load_agents(session: AsyncSession, more: Counter[str], now: datetime) 
     await bulk_update(session, AGENTS, freed, key=["slug"], values=_FREED)
 
 
+async def load_seen(session: AsyncSession, more: Counter[str], seen: Mapping[str, int]) -> None:
+    """Add to what agents hold whom nobody locked, and lock them; `seen`: their versions when they were looked at.
+
+    Raises:
+        Raced: one left, was changed or has no room any more.
+    """
+    taken = [{"slug": slug, "more": n, "version": seen[slug]} for slug, n in sorted(more.items())]
+    if await bulk_update(session, AGENTS, taken, key=["slug"], values=_TAKEN, where=_AS_SEEN) != len(taken):
+        raise Raced("an agent changed since we looked")
+
+
 _HAS_ROOM = AGENTS.c.used + v("more") <= AGENTS.c.capacity
+_AS_SEEN = sa.and_(AGENTS.c.version == v("version"), _HAS_ROOM)
 _TAKEN = {"used": AGENTS.c.used + v("more"), "idle_since": sa.null()}
 _FREED = {
     "used": AGENTS.c.used + v("more"),
@@ -200,20 +212,22 @@ async def held_by(session: AsyncSession, agents: Collection[str], *, lock: bool 
     return [_item(row) for row in await session.execute(statement)]
 
 
-async def whose_time_has_come(session: AsyncSession, now: datetime, most: int) -> list[WorkItem]:
-    """Open items that time changes, the earliest first."""
-    rows = await session.execute(_DUE, {"now": now, "most": most})
+async def whose_time_has_come(session: AsyncSession, now: datetime, most: int, *, held: bool) -> list[WorkItem]:
+    """Open items that time changes, the earliest first; of those that agents hold, or of those that nobody holds."""
+    rows = await session.execute(_DUE[held], {"now": now, "most": most})
     return [_item(row) for row in rows]
 
 
-_DUE = (
+_DUE = [
     _ITEMS.where(
         WORK_ITEMS.c.next_at <= sa.bindparam("now", type_=UtcDateTime()),
         WORK_ITEMS.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN_STATES]),
+        WORK_ITEMS.c.agent != "" if held else WORK_ITEMS.c.agent == "",
     )
     .order_by(WORK_ITEMS.c.next_at)
     .limit(sa.bindparam("most", type_=sa.Integer()))
-)
+    for held in (False, True)
+]
 
 
 async def get_item(session: AsyncSession, item_id: str, teams: Collection[str]) -> WorkItem | None:

@@ -125,9 +125,8 @@ async def test_a_deadline_that_comes_nearer_is_seen_in_time_by_who_holds_the_ite
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_an_item_answered_while_it_is_being_released_stays_answered(world: World) -> None:
-    if world.database.dialect != "postgresql":
-        pytest.skip("SQLite has one writer")
     await world.set_up("queues", "fr", languages=["fr"], wrap_up_seconds=60)
     await world.agent("ana")
     await world.hears(mention("1", at=now()))

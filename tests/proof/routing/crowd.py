@@ -11,7 +11,7 @@ from tests.proof.routing.routers import Routers
 from tests.proof.routing.tape import StoryClock
 from tests.proof.routing.traffic import Traffic
 
-BREATH_SECONDS = 0.05  # between two looks of somebody for whom there is nothing to do
+BREATH_SECONDS = 0.2  # between two looks of somebody for whom there is nothing to do
 GIVEN = ("take", "claim", "accept")  # acts after which somebody has something more
 
 

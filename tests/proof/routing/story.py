@@ -117,11 +117,14 @@ async def _until_enough(
     async def enough() -> bool:
         nonlocal told_at
         routers.check()
+        done, telling = feeding.done() and crowd.given >= wanted.given, time.monotonic() - told_at > TELL_SECONDS
+        if not done and not telling:
+            return False  # to count them costs the routers time
         kept = await watch.fetchval("SELECT count(*) FROM router.mentions")
-        if time.monotonic() - told_at > TELL_SECONDS:
+        if telling:
             told_at = time.monotonic()
             tell(f"{kept:,} of {wanted.mentions:,} mentions are kept; agents got {crowd.given:,} of {wanted.given:,}")
-        return feeding.done() and bool(kept == wanted.mentions) and crowd.given >= wanted.given
+        return done and bool(kept == wanted.mentions)
 
     await eventually("enough being given", enough, LIMIT_SECONDS)
 
