@@ -82,6 +82,7 @@ class Desk:
         return {
             "queues, counted anew": lambda _: self._snapshot.current(),
             "an agent's inbox": lambda n: get(f"/v1/agents/agent-{n % AGENTS}/workload"),
+            "a page of what waits": lambda _: get(f"/v1/work-items?queue={QUEUE}&state=pending"),
             "a conversation and its timeline": conversation,
             "take-next": take,
         }

@@ -74,12 +74,12 @@ class Dispatcher:
 
     async def _give(self, session: AsyncSession, slug: str) -> int:
         setup = await self._setups.current(session)
-        queue = setup.queues.get(slug)
-        if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), await db.now(session)):
-            return 0
         of_queue = await lines.lock(session, [slug])
         seen = await agents.see_who_is_there(session)
         now = await db.now(session)
+        queue = setup.queues.get(slug)
+        if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), now):
+            return 0
         people = {slug: agent.as_candidate(setup) for slug, agent in seen.items()}
         heads, known = await items.waiting(session, of_queue, AT_ONCE)
         picks = known.get(slug, 0)
@@ -97,9 +97,10 @@ class Dispatcher:
                 continue
             chosen, why = _candidate(item, queue, people, now)
             if chosen is None:
-                nobody_for.add(alike)
                 if (above := _declined_by_all(item, queue, why, setup)) is not None:
                     changes.append(Change(moved(item, above, setup, now), "declined_by_all", "router", why=why))
+                elif not item.routing.declined_by:
+                    nobody_for.add(alike)
                 continue
             picks += 1
             people[chosen.slug] = replace(chosen, used=chosen.used + item.weight, idle_since=None)
@@ -115,7 +116,7 @@ class Dispatcher:
                 changes.append(Change(held, "offered", "router", chosen.slug, decided))
                 offers.append(_reservation(held, now, until))
                 told.append(_offered(held, offers[-1], keys[item.id], now))
-        await items.load_seen(session, loads, {slug: seen[slug].version for slug in loads})
+        await agents.load_seen(session, loads, seen)
         await items.write(session, changes, now)
         await reservations.add(session, offers)
         if loads:

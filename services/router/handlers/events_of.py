@@ -1,16 +1,19 @@
 """What the router tells about a work item."""
 
 from datetime import datetime
+from typing import Literal
 
 from libs.common.events import (
     Event,
+    ResponseBreached,
+    StoppedClock,
     WorkItemAssigned,
     WorkItemCanceled,
     WorkItemCompleted,
     WorkItemReleased,
     derived_id,
 )
-from services.router.domain.waiting import Item
+from services.router.domain.waiting import Item, ended
 
 
 def assigned_event(item: Item, key: str, now: datetime, traceparent: str) -> Event:
@@ -82,5 +85,48 @@ def canceled_event(item: Item, key: str, reason: str, now: datetime, traceparent
         agent=item.agent,
         version=item.version,
         reason=reason,
+        team=item.team,
+    )
+
+
+def clock_kind(item: Item) -> Literal["first", "next", "promise"]:
+    """Which promise of time an item's deadline is."""
+    if item.routing.promised:
+        return "promise"
+    return "next" if item.routing.followup else "first"
+
+
+def stopped_clock(item: Item, answered_at: datetime, now: datetime) -> StoppedClock | None:
+    """The clock that an answer at this moment, by the network's time, ends; None: none ran, or it began later."""
+    clock = ended(item, answered_at, "", now)
+    if item.due_at is None or clock.state not in ("met", "met_late"):
+        return None
+    return StoppedClock(
+        item_id=item.id,
+        kind=clock_kind(item),
+        urgency=item.urgency,
+        started_at=item.enqueued_at,
+        due_at=item.due_at,
+        met=clock.state == "met",
+        policy=item.routing.sla,
+    )
+
+
+def breached_event(item: Item, due_at: datetime, key: str, now: datetime, traceparent: str = "") -> ResponseBreached:
+    """Its deadline is past, and nobody has answered; `item` and the deadline as they were then."""
+    return ResponseBreached(
+        event_id=derived_id(item.id, ResponseBreached.type, due_at.isoformat()),
+        occurred_at=now,
+        key=key,
+        traceparent=traceparent,
+        item_id=item.id,
+        conversation_id=item.conversation_id,
+        queue=item.queue,
+        urgency=item.urgency,
+        due_at=due_at,
+        kind=clock_kind(item),
+        policy=item.routing.sla,
+        started_at=item.enqueued_at,
+        agent=item.agent,
         team=item.team,
     )

@@ -11,9 +11,11 @@ from libs.common.events import (
     derived_id,
 )
 from services.router.domain.conversations import covers
+from services.router.domain.hours import open_seconds
 from services.router.domain.routing import Conversation, OwnPost, answered_by
 from services.router.domain.setup import Setup
-from services.router.handlers.events_of import completed_event
+from services.router.domain.waiting import Item
+from services.router.handlers.events_of import completed_event, stopped_clock
 from services.router.store.floor import Floor
 from services.router.store.known import KnownAnswer, KnownMention
 
@@ -66,14 +68,16 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
     if event.in_reply_to:
         floor.answers.setdefault((event.network, event.in_reply_to), []).append(answer)
     told: list[Event] = []
+    item = None
     if conversation is not None:
         after, done = answered_by(conversation, post, setup, floor.now)
         floor.keep(after)  # first, for what is told has its version
+        item = conversation.item if done is not None else None
     if answered is not None:
         _note_answer(floor, answered, answer)
-        told.append(answered_event(answered, event, answer, floor))
+        told.append(answered_event(answered, event, answer, floor, setup=setup, item=item))
     if conversation is not None:
-        told += _cover(floor, conversation.id, event, answer)
+        told += _cover(floor, conversation.id, event, answer, setup, item)
         if done is not None and done.state == "assigned" and conversation.item is not None:
             floor.promise(conversation.item, done, event.posted_at)
         elif done is not None:
@@ -97,7 +101,9 @@ def _conversation_of_post(floor: Floor, post: OwnPost, answered: KnownMention | 
     return floor.heir(max(theirs, key=lambda c: (c.last_message_at, c.id), default=None))
 
 
-def _cover(floor: Floor, conversation_id: str, cause: Event, answer: KnownAnswer) -> list[Event]:
+def _cover(
+    floor: Floor, conversation_id: str, cause: Event, answer: KnownAnswer, setup: Setup, item: Item | None
+) -> list[Event]:
     """It answers every earlier message of its conversation that nothing answered before it."""
     told: list[Event] = []
     for key in sorted(floor.uncovered.get(conversation_id, ())):
@@ -116,7 +122,7 @@ def _cover(floor: Floor, conversation_id: str, cause: Event, answer: KnownAnswer
         else:
             known = {"network": mention.network, "post_id": mention.post_id, "updated_at": floor.now}
             floor.covered_rows[key] = known | covered
-        told.append(answered_event(mention, cause, answer, floor, "covered"))
+        told.append(answered_event(mention, cause, answer, floor, "covered", setup=setup, item=item))
     return told
 
 
@@ -144,8 +150,16 @@ def answered_event(
     answer: KnownAnswer,
     floor: Floor,
     how: Literal["direct", "covered"] = "direct",
+    *,
+    setup: Setup | None = None,
+    item: Item | None = None,
 ) -> MentionAnswered:
-    """This post of ours answers that mention: it names it, or comes after it in its conversation."""
+    """This post of ours answers that mention: it names it, or comes after it in its conversation.
+
+    Args:
+        setup: for the hours of the mention's queue.
+        item: that our post completes or keeps, as it was before.
+    """
     conversation = floor.heir(floor.conversations.get(mention.conversation_id))
     return MentionAnswered(
         event_id=derived_id(answer.event_id, MentionAnswered.type, mention.post_id),
@@ -166,4 +180,14 @@ def answered_event(
         queue=mention.queue,
         team=mention.team,
         conversation_version=conversation.version if conversation else 0,
+        business_seconds=_business_seconds(mention, answer, setup),
+        clock=stopped_clock(item, answer.posted_at, floor.now) if item is not None else None,
     )
+
+
+def _business_seconds(mention: KnownMention, answer: KnownAnswer, setup: Setup | None) -> float | None:
+    """Opening time of the queue it waited in; None where it waited in none that we know."""
+    queue = setup.queues.get(mention.queue) if setup is not None else None
+    if setup is None or queue is None:
+        return None
+    return open_seconds(setup.hours_of(queue), mention.posted_at, answer.posted_at)

@@ -94,8 +94,8 @@ async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) 
     named = sorted({queue for queues in wanted if isinstance(queues, frozenset) for queue in queues})
     overseen = [slug for slug, queue in setup.queues.items() if queue.supervisor in named and slug not in named]
     of_queues = await lines.lock(session, [*named, *overseen])
-    known = await agents.see_agents(session, {ask.agent for ask in asks})
-    seen = {slug: agent.version for slug, agent in known.items()}
+    seen = await agents.see_agents(session, {ask.agent for ask in asks})
+    known = dict(seen)
     now = await db.now(session)
     fit = [agent.as_candidate(setup) for agent in known.values()]
     needed = of_queues if overseen else serving.lines_for(fit, of_queues)
@@ -127,7 +127,7 @@ async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) 
         answers.append(WorkItem(held, keys[held.id], "taken", now))
         emit(session, [assigned_event(held, keys[held.id], now, ask.traceparent)])
     if changes:
-        await items.load_seen(session, loads, seen)
+        await agents.load_seen(session, loads, seen)
         await items.write(session, changes, now)
         await items.count_picks(session, counter.gave.items())
     return answers

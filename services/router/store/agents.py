@@ -1,5 +1,6 @@
 """Agents: who they are, whether they are there, how much they hold."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import UtcDateTime, ask_and_read_clock
+from libs.common.db import UtcDateTime, ask_and_read_clock, bulk_update, v
+from libs.common.errors import Raced
 from services.router.domain.eligibility import Agent as Candidate
 from services.router.domain.hours import is_open
 from services.router.domain.setup import Setup
@@ -92,7 +94,7 @@ _LOCKED = (
 
 
 async def see_agents(session: AsyncSession, slugs: Collection[str]) -> dict[str, Agent]:
-    """Those of the agents that exist, as they are now and free for everybody: `items.load_seen` finds out what changed.
+    """Those of the agents that exist, as they are now and free for everybody: `load_seen` finds out what changed.
 
     Who gives to many would, by locking them all, let everything that they do wait.
     """
@@ -110,6 +112,26 @@ async def see_who_is_there(session: AsyncSession) -> dict[str, Agent]:
 
 
 _AVAILABLE = _AGENTS.where(AGENTS.c.presence == "available").order_by(AGENTS.c.slug)
+
+
+async def load_seen(session: AsyncSession, more: Counter[str], seen: Mapping[str, Agent]) -> None:
+    """Add to what agents hold whom we saw but did not lock, and lock them.
+
+    Raises:
+        Raced: one left, was changed, or got or gave back something since.
+    """
+    taken = [
+        {"slug": slug, "more": n, "version": seen[slug].version, "used": seen[slug].used}
+        for slug, n in sorted(more.items())
+    ]
+    if await bulk_update(session, AGENTS, taken, key=["slug"], values=_TAKEN, where=_AS_SEEN) != len(taken):
+        raise Raced("an agent changed since we looked")
+
+
+_TAKEN = {"used": AGENTS.c.used + v("more"), "idle_since": sa.null()}
+_AS_SEEN = sa.and_(
+    AGENTS.c.version == v("version"), AGENTS.c.used == v("used"), AGENTS.c.used + v("more") <= AGENTS.c.capacity
+)
 
 
 async def to_be_relieved(session: AsyncSession, now: datetime) -> list[Agent]:

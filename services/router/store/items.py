@@ -1,7 +1,7 @@
 """Work items: who takes the next, who holds what, and every step of their lives."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -173,19 +173,7 @@ async def load_agents(session: AsyncSession, more: Counter[str], now: datetime) 
     await bulk_update(session, AGENTS, freed, key=["slug"], values=_FREED)
 
 
-async def load_seen(session: AsyncSession, more: Counter[str], seen: Mapping[str, int]) -> None:
-    """Add to what agents hold whom nobody locked, and lock them; `seen`: their versions when they were looked at.
-
-    Raises:
-        Raced: one left, was changed or has no room any more.
-    """
-    taken = [{"slug": slug, "more": n, "version": seen[slug]} for slug, n in sorted(more.items())]
-    if await bulk_update(session, AGENTS, taken, key=["slug"], values=_TAKEN, where=_AS_SEEN) != len(taken):
-        raise Raced("an agent changed since we looked")
-
-
 _HAS_ROOM = AGENTS.c.used + v("more") <= AGENTS.c.capacity
-_AS_SEEN = sa.and_(AGENTS.c.version == v("version"), _HAS_ROOM)
 _TAKEN = {"used": AGENTS.c.used + v("more"), "idle_since": sa.null()}
 _FREED = {
     "used": AGENTS.c.used + v("more"),
@@ -218,10 +206,11 @@ async def whose_time_has_come(session: AsyncSession, now: datetime, most: int, *
     return [_item(row) for row in rows]
 
 
+_OPEN = WORK_ITEMS.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN_STATES])
 _DUE = [
     _ITEMS.where(
         WORK_ITEMS.c.next_at <= sa.bindparam("now", type_=UtcDateTime()),
-        WORK_ITEMS.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN_STATES]),
+        _OPEN,
         WORK_ITEMS.c.agent != "" if held else WORK_ITEMS.c.agent == "",
     )
     .order_by(WORK_ITEMS.c.next_at)
@@ -252,6 +241,8 @@ async def list_items(
     for column, wanted in ((WORK_ITEMS.c.queue, queue), (WORK_ITEMS.c.state, state), (WORK_ITEMS.c.agent, agent)):
         if wanted is not None:
             statement = statement.where(column == wanted)
+    if state in OPEN_STATES:  # the past is long, and the index of what is open has none of it
+        statement = statement.where(_OPEN)
     statement = page(statement, WORK_ITEMS.c.updated_at, WORK_ITEMS.c.id, updated_after, after, limit)
     return [_item(row) for row in await session.execute(statement)]
 

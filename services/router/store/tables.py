@@ -216,6 +216,7 @@ WORK_ITEMS = sa.Table(
     ),
     sa.Index("work_items_timed", "next_at", postgresql_where=_OPEN_AND_TIMED, sqlite_where=_OPEN_AND_TIMED),
     sa.Index("work_items_changed", "updated_at", "id"),
+    sa.Index("work_items_open_changed", "updated_at", "id", postgresql_where=_OPEN, sqlite_where=_OPEN),
     sa.Index("work_items_of_conversation", "conversation_id"),
 )
 LINES = sa.Table(  # those that ever were

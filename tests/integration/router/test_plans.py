@@ -104,6 +104,27 @@ async def test_what_is_due_is_the_head_of_an_index(postgres_url: str) -> None:
     assert "Seq Scan" not in plan
 
 
+@pytest.mark.postgres
+async def test_a_page_of_what_waits_is_read_from_what_is_open(postgres_url: str) -> None:
+    await migrate(postgres_url, "router", MIGRATIONS)
+    await fill(postgres_url, 30_000)
+    database = connect(postgres_url, "router")
+    with _listening() as asked:
+        async with database.read() as session:
+            await items.list_items(
+                session, {"*"}, queue="support", state="pending", agent=None, updated_after=None, after=None, limit=50
+            )
+    (statement, values), connection = (
+        next(iter(asked.items())),
+        await asyncpg.connect(postgres_url, server_settings=server_settings("router")),
+    )
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *values))
+    await connection.close()
+    await database.close()
+
+    assert "work_items_open_changed" in plan
+
+
 # --- whatever a day's work asks
 
 LARGE = {
@@ -112,8 +133,8 @@ LARGE = {
     "outbox",
 }  # fmt: skip
 BY_THEMSELVES = {  # indexes of what is open, due or not yet told: as short as the work is, and read from their heads
-    "work_items_open", "work_items_waiting", "work_items_held", "work_items_timed", "conversations_waking",
-    "conversations_merged",
+    "work_items_open", "work_items_open_changed", "work_items_waiting", "work_items_held", "work_items_timed",
+    "conversations_waking", "conversations_merged",
 }  # fmt: skip
 Asked = dict[str, tuple[object, ...]]
 
