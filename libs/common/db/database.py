@@ -169,6 +169,8 @@ def server_settings(service: str) -> dict[str, str]:
         # them whole when they are large: by themselves, or along an index to join them with a batch's rows. Every
         # question on the way of a mention has its index, and goes from the batch's rows to it, row by row.
         **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material"), "off"),
+        # PostgreSQL does not know what a LIMIT will be, thinks that it could do better, and plans each time anew.
+        "plan_cache_mode": "force_generic_plan",
         "lock_timeout": f"{LOCK_SECONDS}s",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",

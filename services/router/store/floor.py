@@ -31,6 +31,7 @@ from services.router.store.tables import (
     MENTIONS,
     OWN_POSTS,
     WORK_ITEMS,
+    in_states,
 )
 
 PostKey = tuple[str, str]  # network, post id
@@ -197,7 +198,7 @@ _TALKS = (
     .outerjoin_from(
         CONVERSATIONS,
         WORK_ITEMS,
-        sa.and_(WORK_ITEMS.c.conversation_id == CONVERSATIONS.c.id, WORK_ITEMS.c.state.in_(OPEN_STATES)),
+        sa.and_(WORK_ITEMS.c.conversation_id == CONVERSATIONS.c.id, in_states(OPEN_STATES)),
     )
     .order_by(CONVERSATIONS.c.id)
     .with_for_update(of=CONVERSATIONS)  # writers of one conversation lock its row first

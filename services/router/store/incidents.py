@@ -17,7 +17,7 @@ from services.router.domain.waiting import Item
 from services.router.domain.words import OPEN_STATES
 from services.router.store.incident_tables import INCIDENT_CHANGES, INCIDENT_ITEMS, INCIDENTS, TOPIC_ARRIVALS
 from services.router.store.items import ITEMS, WorkItem, of_teams, page, work_item
-from services.router.store.tables import CLOCKS, CONVERSATIONS, MENTIONS, SETUP_REVISION, WORK_ITEMS
+from services.router.store.tables import CLOCKS, CONVERSATIONS, MENTIONS, SETUP_REVISION, WORK_ITEMS, in_states
 from services.router.store.topic_counts import arrival_rows
 
 _FIELDS = Incident.__struct_fields__
@@ -296,7 +296,7 @@ async def unresolved(
     session: AsyncSession, slug: str, teams: Collection[str], *, agent: str | None, critical: bool, most: int
 ) -> list[WorkItem]:
     """Its open items, by id: all or those an agent holds; critical ones only when told so."""
-    statement = _BELONGING.where(WORK_ITEMS.c.state.in_(OPEN_STATES), of_teams(WORK_ITEMS, teams))
+    statement = _BELONGING.where(in_states(OPEN_STATES), of_teams(WORK_ITEMS, teams))
     if agent is not None:
         statement = statement.where(WORK_ITEMS.c.agent == agent)
     if not critical:

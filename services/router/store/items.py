@@ -15,8 +15,8 @@ from libs.common.db import UtcDateTime, append_at_commit, bulk_insert, bulk_upda
 from libs.common.errors import Raced
 from libs.common.lists import Mark
 from services.router.domain.waiting import Item, Routing
-from services.router.domain.words import OPEN_STATES
-from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, LINES, PICKS, WORK_ITEMS
+from services.router.domain.words import HELD_STATES, OPEN_STATES
+from services.router.store.tables import AGENTS, CONVERSATIONS, ITEM_CHANGES, LINES, PICKS, WORK_ITEMS, in_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ async def write(session: AsyncSession, changes: Sequence[Change], now: datetime)
 
 async def open_in(session: AsyncSession, queues: Collection[str], after: str, most: int) -> list[WorkItem]:
     """Open items of these queues by id, locked; the page after the id `after`."""
-    wanted = sa.and_(WORK_ITEMS.c.queue.in_(sorted(queues)), WORK_ITEMS.c.state.in_(OPEN_STATES))
+    wanted = sa.and_(WORK_ITEMS.c.queue.in_(sorted(queues)), in_states(OPEN_STATES))
     statement = _ITEMS.where(wanted, WORK_ITEMS.c.id > after).order_by(WORK_ITEMS.c.id).limit(most)
     return [_item(row) for row in await session.execute(statement.with_for_update(of=WORK_ITEMS))]
 
@@ -194,7 +194,7 @@ async def lock_item(session: AsyncSession, item_id: str, teams: Collection[str])
 
 async def held_by(session: AsyncSession, agents: Collection[str], *, lock: bool = True) -> list[WorkItem]:
     """All that these agents hold, by id."""
-    held = WORK_ITEMS.c.state.in_(("reserved", "assigned", "wrapping"))
+    held = in_states(HELD_STATES)
     statement = _ITEMS.where(WORK_ITEMS.c.agent.in_(sorted(agents)), held).order_by(WORK_ITEMS.c.id)
     statement = statement.with_for_update(of=WORK_ITEMS) if lock else statement
     return [_item(row) for row in await session.execute(statement)]
@@ -206,11 +206,10 @@ async def whose_time_has_come(session: AsyncSession, now: datetime, most: int, *
     return [_item(row) for row in rows]
 
 
-_OPEN = WORK_ITEMS.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN_STATES])
 _DUE = [
     _ITEMS.where(
         WORK_ITEMS.c.next_at <= sa.bindparam("now", type_=UtcDateTime()),
-        _OPEN,
+        in_states(OPEN_STATES),
         WORK_ITEMS.c.agent != "" if held else WORK_ITEMS.c.agent == "",
     )
     .order_by(WORK_ITEMS.c.next_at)
@@ -242,7 +241,7 @@ async def list_items(
         if wanted is not None:
             statement = statement.where(column == wanted)
     if state in OPEN_STATES:  # the past is long, and the index of what is open has none of it
-        statement = statement.where(_OPEN)
+        statement = statement.where(in_states(OPEN_STATES))
     statement = page(statement, WORK_ITEMS.c.updated_at, WORK_ITEMS.c.id, updated_after, after, limit)
     return [_item(row) for row in await session.execute(statement)]
 

@@ -10,7 +10,7 @@ from services.router.domain.eligibility import never
 from services.router.domain.setup import Setup
 from services.router.domain.words import OPEN_STATES, URGENCIES
 from services.router.store import agents
-from services.router.store.tables import WORK_ITEMS
+from services.router.store.tables import WORK_ITEMS, in_states
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ _OPEN = (
             "next_due"
         ),
     )
-    .where(WORK_ITEMS.c.state.in_(OPEN_STATES))
+    .where(in_states(OPEN_STATES))
     .group_by(WORK_ITEMS.c.queue, WORK_ITEMS.c.urgency, WORK_ITEMS.c.state)
 )
 

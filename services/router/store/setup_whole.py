@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.domain.words import OPEN_STATES
 from services.router.store.setup import Kept
-from services.router.store.tables import SETUP, SETUP_REVISION, WORK_ITEMS
+from services.router.store.tables import SETUP, SETUP_REVISION, WORK_ITEMS, in_states
 
 Whole = dict[tuple[str, str], Kept]
 """Everything configured, of all teams, by kind and slug."""
@@ -30,7 +30,7 @@ async def open_items(session: AsyncSession, queues: Collection[str]) -> dict[str
         return {}
     statement = (
         sa.select(WORK_ITEMS.c.queue, sa.func.count().label("n"))
-        .where(WORK_ITEMS.c.state.in_(OPEN_STATES), WORK_ITEMS.c.queue.in_(sorted(queues)))
+        .where(in_states(OPEN_STATES), WORK_ITEMS.c.queue.in_(sorted(queues)))
         .group_by(WORK_ITEMS.c.queue)
     )
     return {row.queue: row.n for row in await session.execute(statement)}

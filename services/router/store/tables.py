@@ -1,5 +1,7 @@
 """The router's tables."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from libs.common.db import Json, UtcDateTime
@@ -309,3 +311,10 @@ ITEM_CHANGES = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("why", Json),  # the candidates, and why each was not chosen
 )
+
+
+def in_states(states: Collection[str]) -> sa.ColumnElement[bool]:
+    """Items in one of these states. Written out: only so is it known, when a statement's one plan is made, that the
+    index of what is open has all that is asked for.
+    """
+    return WORK_ITEMS.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
