@@ -2,7 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from libs.common.events.base import WORK_ITEMS, Event, Intent, Labels, Urgency, Utc
+import msgspec
+
+from libs.common.events.base import WORK_ITEMS, Event, Intent, Labels, Sentiment, Urgency, Utc
 
 
 class MentionRouted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -29,6 +31,19 @@ class MentionRouted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     team: str = "main"
     incident: str = ""  # no machine writes to what belongs to one
     conversation_version: int = 0  # with this message in it
+    sentiment: Sentiment | None = None
+
+
+class StoppedClock(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The promise of time that an answer ended, by the network's time of the answer; equality is met."""
+
+    item_id: str
+    kind: Literal["first", "next", "promise"]
+    urgency: Urgency
+    started_at: Utc
+    due_at: Utc
+    met: bool
+    policy: str = ""
 
 
 class MentionAnswered(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -54,6 +69,9 @@ class MentionAnswered(Event, frozen=True, gc=False, kw_only=True, omit_defaults=
     queue: str = ""
     team: str = "main"
     conversation_version: int = 0  # with this answer in it
+    automatic: bool = False  # a machine wrote it: no response
+    business_seconds: float | None = None  # opening time of its queue between both posts; None: nobody told
+    clock: StoppedClock | None = None  # of the item that was open when our post came
 
 
 class _OfWorkItem(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -131,6 +149,9 @@ class ResponseBreached(_OfWorkItem, frozen=True, gc=False, kw_only=True, omit_de
 
     urgency: Urgency
     due_at: Utc
+    kind: Literal["first", "next", "promise"] = "first"
+    policy: str = ""
+    started_at: Utc | None = None
 
 
 class ClassificationCorrected(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
