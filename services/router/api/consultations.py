@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Caller, needs
 from libs.common.db import Database
+from libs.common.idempotency import OptionalKey
 from libs.common.lists import PAGE, Limit, Page, cut, decode_cursor
+from services.router.api.conversation_shapes import once
 from services.router.api.mentions import Cursor, UpdatedAfter
 from services.router.handlers.consultations import Consultations, known
 from services.router.handlers.conversations import By
@@ -69,16 +72,19 @@ def routes(database: Database, handler: Consultations) -> APIRouter:
     router = APIRouter(prefix="/v1/consultations", tags=["consultations"])
     reads, writes = needs("mentions:read"), needs("conversations:write")
 
-    @router.post("", status_code=201)
-    async def ask(body: ConsultationIn, response: Response, caller: Annotated[Caller, writes]) -> ConsultationOut:
+    @router.post("", status_code=201, response_model=ConsultationOut)
+    async def ask(
+        body: ConsultationIn, request: Request, caller: Annotated[Caller, writes], key: OptionalKey
+    ) -> Response:
         """Ask. The conversation is on hold until the last question about it is answered; the first response is not."""
-        asked = await database.write(
-            lambda session: handler.ask(
+
+        async def work(session: AsyncSession) -> ConsultationOut:
+            asked = await handler.ask(
                 session, body.conversation_id, to=body.to, question=body.question, by=body.by, caller=_by(caller)
             )
-        )
-        response.headers["Location"] = f"/v1/consultations/{asked.id}"
-        return _out(asked)
+            return _out(asked)
+
+        return await once(database, request, caller, key, 201, work, location="/v1/consultations/{id}")
 
     @router.get("")
     async def list_consultations(

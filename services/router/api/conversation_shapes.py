@@ -216,8 +216,13 @@ async def once(
     key: str | None,
     status: int,
     work: Callable[[AsyncSession], Awaitable[BaseModel]],
+    location: str = "",
 ) -> Response:
-    """The answer of `work`, in a transaction; under an `Idempotency-Key` that was used before, the answer of then."""
+    """The answer of `work`, in a transaction; under an `Idempotency-Key` that was used before, the answer of then.
+
+    Args:
+        location: where to find what was made, with `{id}` for its id.
+    """
     body = await request.body()
     route = f"{request.method} {request.url.path}"
 
@@ -226,10 +231,12 @@ async def once(
             return known.as_response()
         shown = await work(session)
         text = shown.model_dump_json()
+        where = location.format(id=getattr(shown, "id", ""))
         if key is not None:
             now = await db.now(session)
-            await remember(session, caller.key_id, key, route, body, Stored(status, text), now=now)
+            await remember(session, caller.key_id, key, route, body, Stored(status, text, where), now=now)
         headers = {"ETag": etag_of(shown.version)} if isinstance(shown, ConversationOut) else {}
+        headers |= {"Location": where} if where else {}
         return Response(text, status, headers, media_type="application/json")
 
     return await database.write(run)

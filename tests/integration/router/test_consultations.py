@@ -143,3 +143,18 @@ async def test_a_stranger_sees_and_answers_no_question_of_another_team(world: Wo
         f"/v1/consultations/{asked['id']}/answer", json={"text": "Oui", "by": "mallory"}
     )
     assert answer.status_code == 404
+
+
+async def test_a_question_repeated_with_its_key_is_asked_once(world: World) -> None:
+    await world.hears(mention("1"))
+    body = {"conversation_id": (await talk_of(world))["id"], "to": "billing", "question": "Remboursé ?", "by": "ana"}
+
+    first, again = [
+        await world.http.post("/v1/consultations", json=body, headers={"Idempotency-Key": "k1"}) for _ in range(2)
+    ]
+    other = await world.http.post("/v1/consultations", json=body | {"to": "network"}, headers={"Idempotency-Key": "k1"})
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert first.json() == again.json()
+    assert again.headers["Location"] == f"/v1/consultations/{first.json()['id']}"
+    assert [row["id"] for row in (await world.get("/v1/consultations"))["items"]] == [first.json()["id"]]
