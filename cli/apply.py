@@ -23,6 +23,7 @@ from services.router.domain.words import DEFAULT_QUEUE
 _READ_ONLY = ("slug", "version", "updated_at")
 _AGENT_FIELDS = Agent.__struct_fields__
 _HANDLE_FIELDS = Handle.__struct_fields__
+_PAGE_FIELDS = tuple(name for name in Page.__struct_fields__ if name != "handle")
 
 Things = Mapping[tuple[str, str], Configured]
 
@@ -116,7 +117,7 @@ class _There:
                 if refused.status != 404:
                     raise
             else:
-                there.pages[handle] = {name: page[name] for name in Page.__struct_fields__ if name in page}
+                there.pages[handle] = {name: page[name] for name in _PAGE_FIELDS}
         return there
 
 
