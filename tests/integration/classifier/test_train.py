@@ -10,6 +10,7 @@ from services.classifier.training.corpus import read_corpus
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_training_on_the_corpus_gives_the_model_that_ships(tmp_path: Path) -> None:
     shipped = load(SHIPPED)
     built = build(read_corpus(), shipped.name, *load_words())
