@@ -10,7 +10,7 @@ from bench.results import Goal, Result, goal_line, grid
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
-NAMES = ("classify", "router", "claim", "hop", "peers", "ingest", "latency", "pipeline")
+NAMES = ("classify", "router", "claim", "scale", "waits", "hop", "peers", "ingest", "latency", "pipeline")
 
 BEGIN, END = "<!-- generated: guichet bench all -->", "<!-- end of what is generated -->"
 _NEW_PAGE = f"""# Benchmarks

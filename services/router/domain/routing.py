@@ -164,7 +164,7 @@ def route(
     language = message.language if message.language != "und" else talk.language
     item = talk.item
     if item is not None and item.state != "wrapping":
-        item = _heard_again(item, talk, message, setup, now)
+        item = _heard_again(item, talk, message, language, setup, now)
         return Joined(_heard(talk, message, language, "open", now, item=item), item)
     if answered_at is not None and answered_at >= message.posted_at:
         return Answered(_heard(talk, message, language, "waiting_customer", now, answered_at=answered_at, item=item))
@@ -277,12 +277,16 @@ def _returns_to(talk: Conversation, urgency: str, at: datetime, queue: Queue) ->
     return talk.agent if at - talk.agent_at <= timedelta(seconds=queue.same_agent_seconds) else ""
 
 
-def _heard_again(item: Item, talk: Conversation, message: Message, setup: Setup, now: datetime) -> Item:
-    """The open item after one more message: its own urgency counts, and that nobody answered the one before."""
+def _heard_again(item: Item, talk: Conversation, message: Message, language: str, setup: Setup, now: datetime) -> Item:
+    """The open item after one more message: its own urgency counts, that nobody answered the one before, and what it
+    is about, where there is an incident.
+    """
     after = raised(item, message.urgency, message.reasons, setup, now, event_at=message.event_at)
     asks = message.urgency != "none" and message.intent != "spam_abuse"
     if asks and message.posted_at - talk.last_customer_at >= REPEATED_AFTER:
         after = raised(after, "high", ("repeat_contact",), setup, now)
+    if setup.incidents and not item.routing.incident and (incident := _incident(message, talk, language, setup)):
+        after = replace(after, routing=replace(after.routing, incident=incident))
     return after if after is item else replace(after, version=item.version + 1)  # one step, whatever it says
 
 

@@ -55,7 +55,8 @@ class Floor:
     begun: set[str] = field(default_factory=set)  # those of the touched that are new
     new_items: dict[str, Item] = field(default_factory=dict)
     changed_items: dict[str, tuple[int, Item]] = field(default_factory=dict)  # the version it had, and the item now
-    raised: list[Item] = field(default_factory=list)  # each version that only became more urgent
+    raised: list[tuple[Item, str]] = field(default_factory=list)  # versions by which nothing was done, and why they are
+    grouped: list[Item] = field(default_factory=list)  # those of an incident since this batch
     closed_items: list[tuple[Item, str]] = field(default_factory=list)  # done, canceled or in their wrap-up, and why
     answered_offers: list[str] = field(default_factory=list)  # items that are over while somebody was asked
     reasons: dict[str, str] = field(default_factory=dict)
@@ -104,7 +105,11 @@ class Floor:
         if after == before:
             return
         if after.version != before.version:
-            self.raised.append(after)
+            joined = after.routing.incident != before.routing.incident
+            if joined and after.id not in self.new_items:
+                self.grouped.append(after)
+            alone = joined and after.urgency == before.urgency
+            self.raised.append((after, "joined_incident" if alone else "more_urgent"))
         if clock := self.new_clocks.get(after.id):
             clock["due_at"], clock["urgency"] = after.due_at, after.urgency
         elif before.due_at is None and after.due_at is not None:
@@ -270,7 +275,7 @@ async def save(session: AsyncSession, floor: Floor, lines: Collection[str]) -> N
         (WORK_ITEMS, [_item_row(floor, item) for item in sorted(floor.new_items.values(), key=_ID)]),
         (CLOCKS, list(floor.new_clocks.values())),
         (ITEM_CHANGES, changes),
-        *noticed(floor.new_items.values(), floor.mention_rows.values(), floor.now),
+        *noticed([*floor.new_items.values(), *floor.grouped], floor.mention_rows.values(), floor.now),
     )
     await bulk_update(session, CLOCKS, floor.stopped_clocks, key=("item_id", "kind"), where=_STILL_RUNNING)
     await reservations.end(session, floor.answered_offers, "rescinded", "item_over", floor.now)
@@ -333,12 +338,11 @@ async def _save_items(session: AsyncSession, floor: Floor) -> list[dict[str, Any
         closed[item.id] = {"id": item.id, "state": item.state, "reason": reason, "was": was[item.id],
                            "version": item.version, "next_at": item.next_at, "updated_at": floor.now}  # fmt: skip
     await _update_items(session, [closed[id_] for id_ in sorted(closed.keys() - floor.new_items)], _AS_IT_WAS)
-    raised = [(item, "more_urgent") for item in floor.raised]
     taken_now = [(floor.new_items[id_], "same_agent") for id_ in sorted(floor.taken)]
     return [
         {"item_id": item.id, "version": item.version, "state": item.state, "reason": reason, "actor": "router",
          "agent": item.agent, "at": floor.now, "why": floor.why_taken.get(item.id) if reason == "same_agent" else None}
-        for item, reason in raised + taken_now + floor.closed_items
+        for item, reason in floor.raised + taken_now + floor.closed_items
     ]  # fmt: skip
 
 

@@ -227,11 +227,11 @@ async def group(session: AsyncSession, slug: str, joined: Sequence[str], left: S
 # --- what belongs to one
 
 
-def noticed(opened: Iterable[Item], mentions: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Part, Part]:
-    """What a batch of messages appends here: which new items belong to an incident, and how often each topic came."""
+def noticed(items: Iterable[Item], mentions: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Part, Part]:
+    """What a batch of messages appends here: which of its items belong to an incident, and how often topics came."""
     joined = [
         {"incident": item.routing.incident, "item_id": item.id, "joined_at": now}
-        for item in opened
+        for item in items
         if item.routing.incident
     ]
     return (INCIDENT_ITEMS, joined), (TOPIC_ARRIVALS, arrival_rows(mentions, now))

@@ -50,6 +50,22 @@ async def state_of(world: World, post_id: str) -> tuple[str, str | None]:
 # --- open, and what belongs
 
 
+async def test_who_says_only_later_what_it_is_about_belongs_to_it_too(world: World) -> None:
+    await world.call("POST", "/v1/incidents", OUTAGE, status=201)
+    await world.hears(about("1", author="jo"), about("2", author="al"))
+
+    await world.hears(about("3", "outage", author="jo", at=NOON + MINUTE))
+    await world.hears(about("4", author="li"), about("5", "outage", author="li", at=NOON + MINUTE))  # in one batch
+
+    assert await state_of(world, "1") == ("pending", "line-13")
+    assert await state_of(world, "2") == ("pending", None)
+    assert await state_of(world, "4") == ("pending", "line-13")
+    assert len((await world.get("/v1/incidents/line-13/items"))["items"]) == 2
+    item = (await world.get("/v1/mentions/x/1"))["item"]["id"]
+    history = (await world.get(f"/v1/work-items/{item}/explain"))["history"]
+    assert [step["reason"] for step in history] == ["joined_incident"]
+
+
 async def test_a_mention_that_matches_an_open_incident_belongs_to_it_and_others_do_not(world: World) -> None:
     await world.call("POST", "/v1/incidents", OUTAGE, status=201)
 
