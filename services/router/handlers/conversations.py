@@ -108,7 +108,7 @@ class Conversations:
         scene = await locked(session, self.setups, id_, by)
         after = domain.resolve(scene.talk, scene.now, self._closes_after)
         await leases.drop(session, [id_])
-        return await self._keep(session, scene, after, "resolved", by)
+        return await self._keep(session, scene, after, "resolved", by.actor)
 
     async def dismiss(self, session: AsyncSession, id_: str, reason: Dismissal, by: By) -> Conversation:
         """It needs no answer; what waits is canceled.
@@ -119,7 +119,7 @@ class Conversations:
         scene = await locked(session, self.setups, id_, by)
         after = domain.dismiss(scene.talk, reason)
         await leases.drop(session, [id_])
-        return await self._keep(session, scene, after, reason, by)
+        return await self._keep(session, scene, after, reason, by.actor)
 
     async def hold(self, session: AsyncSession, id_: str, reason: str, by: By) -> Conversation:
         """It waits for a third party; its agent keeps it, and it uses no capacity.
@@ -129,7 +129,7 @@ class Conversations:
         """
         scene = await locked(session, self.setups, id_, by)
         after = domain.hold(scene.talk, reason, scene.setup, scene.now)
-        return await self._keep(session, scene, after, "on_hold", by, {"reason": reason} if reason else None)
+        return await self._keep(session, scene, after, "on_hold", by.actor, {"reason": reason} if reason else None)
 
     async def snooze(self, session: AsyncSession, id_: str, until: datetime, by: By) -> Conversation:
         """Until then nothing can be done; its agent keeps it, and it uses no capacity.
@@ -148,7 +148,7 @@ class Conversations:
                 errors=[{"in": "body", "path": "$.until", "detail": "not in the future"}],
             )
         after = domain.snooze(scene.talk, until, scene.setup, scene.now)
-        return await self._keep(session, scene, after, "snoozed", by, {"until": until})
+        return await self._keep(session, scene, after, "snoozed", by.actor, {"until": until})
 
     async def resume(self, session: AsyncSession, id_: str, by: By) -> Conversation:
         """It goes on, with its agent if they are there and have room, else in its queue with its age.
@@ -158,7 +158,7 @@ class Conversations:
         """
         scene = await locked(session, self.setups, id_, by)
         after = domain.resume(scene.talk, scene.setup, scene.now, has_room=scene.has_room)
-        return await self._keep(session, scene, after, "resumed", by)
+        return await self._keep(session, scene, after, "resumed", by.actor)
 
     async def reopen(self, session: AsyncSession, id_: str, by: By) -> Conversation:
         """It needs an answer after all: a new item waits, from the unanswered message's time, else from now.
@@ -167,13 +167,19 @@ class Conversations:
             Problem: as `resolve`; 409 where all its messages are deleted.
         """
         scene = await locked(session, self.setups, id_, by)
+        return await self.open_again(session, scene, "reopened", by.actor)
+
+    async def open_again(
+        self, session: AsyncSession, scene: Scene, reason: str, actor: str, why: Any = None
+    ) -> Conversation:
+        """As `reopen`, of a conversation that is locked."""
         latest = await talks.latest_message(session, scene.talk)
         if latest is None:
             raise Problem(
                 409,
                 "nothing-to-answer",
                 "There is nothing to answer",
-                f"All that the customer wrote in {id_} is deleted.",
+                f"All that the customer wrote in {scene.talk.id} is deleted.",
                 "Nothing is to be done.",
             )
         message, now = latest.message, scene.now
@@ -183,12 +189,12 @@ class Conversations:
             scene.setup,
             now,
             since=now if latest.answered_at is not None else message.posted_at,
-            new_item_id=typed_id("itm", now, id_, str(scene.talk.version)),
+            new_item_id=typed_id("itm", now, scene.talk.id, str(scene.talk.version)),
         )
-        kept = await self._keep(session, scene, after, "reopened", by)
+        kept = await self._keep(session, scene, after, reason, actor, why)
         before = scene.talk.item
         if kept.item is not None and (before is None or kept.item.id != before.id):
-            await talks.add_item(session, kept.item, message, "reopened", by.actor, now)
+            await talks.add_item(session, kept.item, message, reason, actor, now)
         return kept
 
     async def _keep(
@@ -197,12 +203,12 @@ class Conversations:
         scene: Scene,
         after: After | NotFrom | Nobody,
         reason: str,
-        by: By,
+        actor: str,
         why: Any = None,
     ) -> Conversation:
         if not isinstance(after, After):
             raise not_possible(scene.talk, after)
-        ledger = Ledger(scene.now, by.actor)
+        ledger = Ledger(scene.now, actor)
         ledger.talk(scene.talk, after.talk, reason, why)
         if after.item is not None and scene.talk.item is not None:
             ledger.item(scene.talk.item, after.item, scene.talk.key, _reason_of(after.item, reason))

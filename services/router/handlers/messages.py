@@ -33,6 +33,7 @@ from services.router.domain.routing import (
 from services.router.domain.setup import Setup
 from services.router.domain.waiting import Item, given, raised
 from services.router.handlers.events_of import assigned_event, completed_event
+from services.router.handlers.failed_replies import FailedReplies
 from services.router.handlers.figures import Figures
 from services.router.handlers.own_posts import answered_event, on_own_post
 from services.router.ids import typed_id
@@ -53,6 +54,7 @@ class Messages:
         self._setups = setups
         self._lines = lines
         self._figures = figures
+        self._failed = FailedReplies(setups)
 
     async def on_messages(self, events: Sequence[Event], session: AsyncSession) -> None:
         """Keep the messages, and route those that somebody must answer; one transaction, whatever the size."""
@@ -73,6 +75,7 @@ class Messages:
         told += await _give_back_to_the_same(session, floor, setup)
         await floors.save(session, floor, await self._lines.known(session, _lines_of(floor)))
         emit(session, told)
+        await self._failed.on_failed(events, session)
         self._figures.clocks(session, floor.outcomes)
         self._figures.assigned(session, [floor.new_items[id_] for id_ in floor.taken], now)
 

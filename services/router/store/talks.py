@@ -147,6 +147,18 @@ _LATEST = (
 )
 
 
+async def of_mention(session: AsyncSession, network: str, post_id: str) -> Conversation | None:
+    """The conversation that has this message now, locked; None for a message that is not known."""
+    of_it = sa.and_(MENTIONS.c.network == network, MENTIONS.c.post_id == post_id)
+    id_ = (await session.execute(sa.select(MENTIONS.c.conversation_id).where(of_it))).scalar()
+    while id_:
+        talk = (await lock(session, [id_])).get(id_)
+        if talk is None or not talk.merged_into:
+            return talk
+        id_ = talk.merged_into
+    return None
+
+
 async def add_item(session: AsyncSession, item: Item, message: Message, reason: str, actor: str, now: datetime) -> None:
     """A new item waits in a (locked) conversation, for this message."""
     await bulk_insert(session, LINES, [{"line": item.line, "queue": item.queue}], on_conflict=["line"])
