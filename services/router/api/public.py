@@ -19,6 +19,7 @@ from libs.common.auth import public
 from libs.common.db import Database
 from libs.common.problems import Problem
 from services.router.api.expected_wait import Handle, no_page
+from services.router.api.public_page import SECURITY_POLICY, page_html
 from services.router.domain.hours import is_open, next_change
 from services.router.domain.incidents import banner_of
 from services.router.domain.promises import PLAIN, may_publish
@@ -29,6 +30,8 @@ from services.router.store import pages as store
 from services.router.store.pages import Page
 from services.router.store.setup import Setups
 
+Shape = Literal["json", "text", "page"]
+_SHAPES: dict[str, Shape] = {"application/json": "json", "text/plain": "text", "text/html": "page"}
 FRESH_SECONDS = 60
 BURST, REFILL_SECONDS, ADDRESSES = 30, 2.0, 10_000
 
@@ -108,12 +111,15 @@ def routes(
         "/v1/public/{handle}/status",
         dependencies=[public],
         response_model=Status,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 304: {"description": "The same"}},
+        responses={
+            200: {"content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/html")}},
+            304: {"description": "The same"},
+        },
     )
     async def status(
         handle: Handle,
         request: Request,
-        wanted: Annotated[Literal["json", "text"] | None, Query(alias="format", description="Else by `Accept`")] = None,
+        wanted: Annotated[Shape | None, Query(alias="format", description="Else by `Accept`")] = None,
         lang: Annotated[Tongue | None, Query(description="Else by `Accept-Language`")] = None,
     ) -> Response:
         """Open or not, the expected wait, incidents, other ways: for anyone, without a key."""
@@ -129,8 +135,7 @@ def routes(
             setup, now = await setups.current(session), await db.now(session)
         tongue = lang or _tongue(request.headers.get("accept-language", ""), page)
         found = await _status(page, setup, waits, now, tongue)
-        plain = wanted == "text" or (wanted is None and _wants_text(request.headers.get("accept", "")))
-        return _answer(request, found, plain)
+        return _answer(request, found, wanted or _shape(request.headers.get("accept", "")))
 
     return router
 
@@ -165,15 +170,17 @@ async def _status(page: Page, setup: Setup, waits: Waits, now: datetime, tongue:
     )
 
 
-def _answer(request: Request, found: Status, plain: bool) -> Response:
-    if plain:
-        text = page_text(
-            found.handle, found.opening_text, found.expected_wait.text, found.incident, found.other_ways, found.language
-        )
-        body, kind, same = text.encode(), "text/plain; charset=utf-8", text.encode()
-    else:
-        body, kind = found.model_dump_json().encode(), "application/json"
-        same = found.model_dump_json(exclude={"as_of"}).encode()  # looking again is no news
+def _answer(request: Request, found: Status, shape: Shape) -> Response:
+    said = (found.opening_text, found.expected_wait.text, found.incident, found.other_ways, found.language)
+    body = same = found.model_dump_json(exclude={"as_of"}).encode()  # looking again is no news
+    match shape:
+        case "page":
+            body, kind = page_html(found.handle, found.open, *said).encode(), "text/html; charset=utf-8"
+        case "text":
+            body, kind = page_text(found.handle, *said).encode(), "text/plain; charset=utf-8"
+        case "json":
+            body, kind = found.model_dump_json().encode(), "application/json"
+    same += shape.encode()
     tag = f'"{blake2b(same, digest_size=8).hexdigest()}"'
     headers = {
         "Cache-Control": f"public, max-age={FRESH_SECONDS}",
@@ -182,6 +189,8 @@ def _answer(request: Request, found: Status, plain: bool) -> Response:
         "Access-Control-Allow-Origin": "*",  # a brand's own pages may show it
     }
     seen = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if shape == "page":
+        headers["Content-Security-Policy"] = SECURITY_POLICY
     if tag in seen or "*" in seen:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=kind)
@@ -198,9 +207,12 @@ def _address(request: Request, proxies: int) -> str:
     return seen[-proxies] if proxies and len(seen) >= proxies else peer
 
 
-def _wants_text(accept: str) -> bool:
-    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
-    return "text/plain" in kinds and "application/json" not in kinds
+def _shape(accept: str) -> Shape:
+    """The first that is named of those there are; JSON for who takes anything."""
+    for kind in accept.split(","):
+        if shape := _SHAPES.get(kind.partition(";")[0].strip().lower()):
+            return shape
+    return "json"
 
 
 def _tongue(accepted: str, page: Page) -> Tongue:

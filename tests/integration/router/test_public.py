@@ -1,5 +1,6 @@
 """The expected wait, from items that were answered to what the public reads."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -316,6 +317,25 @@ async def test_it_is_there_as_text_and_in_english(office: Office, query: str, he
     assert answer.text == (
         "@acme\nAlways open.\nResponse time: not known yet.\n\nOther ways to reach us:\n- 01 23 45 67 89\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "accept"), [("?format=page", ""), ("", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")]
+)
+async def test_a_browser_gets_a_page_that_runs_and_fetches_nothing(office: Office, query: str, accept: str) -> None:
+    await office.incident("Panne <b>du site</b> & plus")
+    await office.page()
+
+    answer = await office.asks(STATUS + query, headers={"Accept": accept} if accept else {})
+
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert '<html lang="fr">' in answer.text
+    for said in ("@acme", "Ouvert en permanence.", "Temps de réponse : pas encore connu.", "01 23 45 67 89"):
+        assert said in answer.text
+    assert "Panne &lt;b&gt;du site&lt;/b&gt; &amp; plus" in answer.text
+    assert re.search(r"<script|src=|https?://|@import|url\(", answer.text) is None
+    assert 'href="?lang=en&amp;format=page"' in answer.text
 
 
 async def test_who_has_it_already_is_told_so(office: Office) -> None:
