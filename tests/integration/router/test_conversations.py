@@ -1,6 +1,7 @@
 """What people and time do to conversations over REST: states, versions, notes, leases, the timeline."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -254,3 +255,46 @@ async def test_a_timeline_has_all_that_happened_in_order_however_it_is_paged(wor
     steps = [(line["state"], line["reason"], line["agent"]) for line in lines if line["kind"] == "work_item"]
     assert steps[:2] == [("assigned", "taken", "ana"), ("completed", "answered", "ana")]
     assert [line["state"] for line in lines if line["kind"] == "conversation"] == ["resolved"]
+
+
+async def test_a_review_decides_about_many_and_says_of_which_it_could_not(world: World) -> None:
+    await world.hears(*(mention(str(n), author=f"p{n}") for n in range(3)))
+    ids = [row["id"] for row in (await world.get("/v1/conversations"))["items"]]
+    await world.call("POST", f"/v1/conversations/{ids[1]}/dismiss", {"reason": "spam"})
+    review = {"conversations": [*ids, "cnv_unknown", ids[0]], "action": "dismiss", "reason": "duplicate"}
+
+    answer = await world.call("POST", "/v1/conversations/reviews", review)
+
+    assert answer["done"] == [ids[0], ids[2]]
+    assert {each["conversation_id"]: each["problem"]["status"] for each in answer["refused"]} == {
+        ids[1]: 409,
+        "cnv_unknown": 404,
+    }
+    assert (await world.get("/v1/work-items?state=pending"))["items"] == []
+    assert (await world.get(f"/v1/conversations/{ids[2]}"))["state"] == "dismissed"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"action": "dismiss"}, {"action": "resolve", "reason": "spam"}, {"conversations": [], "action": "resolve"},
+     {"conversations": ["c"] * 201, "action": "resolve"}],
+)  # fmt: skip
+async def test_a_review_that_is_not_clear_changes_nothing(world: World, body: dict[str, Any]) -> None:
+    await world.hears(mention("1"))
+    [talk] = (await world.get("/v1/conversations"))["items"]
+
+    await world.call("POST", "/v1/conversations/reviews", {"conversations": [talk["id"]]} | body, status=422)
+
+    assert (await world.get(f"/v1/conversations/{talk['id']}"))["state"] == "open"
+
+
+async def test_a_review_of_a_stranger_touches_nothing(world: World) -> None:
+    await world.hears(mention("1"))
+    [talk] = (await world.get("/v1/conversations"))["items"]
+
+    answer = await world.other_team.post(
+        "/v1/conversations/reviews", json={"conversations": [talk["id"]], "action": "resolve"}
+    )
+
+    assert [each["problem"]["status"] for each in answer.json()["refused"]] == [404]
+    assert (await world.get(f"/v1/conversations/{talk['id']}"))["state"] == "open"
