@@ -61,8 +61,8 @@ k8s: .venv/dev .cache/deploy/ready  ## Render and check manifests, compose.yaml 
 	@$(BIN)/python -m deploy.k8s.generate --check
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .cache/deploy/bin/python -m deploy.k8s.check
 	@.cache/deploy/bin/python -m deploy.compose.check
-	@.cache/deploy/bin/hadolint deploy/Dockerfile
-	@$(BIN)/python -m pytest -q tests/deploy $(ARGS)
+	@.cache/deploy/bin/hadolint deploy/Dockerfile && echo "deploy/Dockerfile: hadolint has nothing to say"
+	@$(BIN)/python -m pytest -q -m "not slow and not kafka and not postgres" tests/deploy $(ARGS)
 
 image: .cache/deploy/ready  ## Build the container image guichet:dev; needs Docker
 	@.cache/deploy/bin/hadolint deploy/Dockerfile

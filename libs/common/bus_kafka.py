@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from libs.common.bus import MAX_VALUE_BYTES, HandleBatch, Pulse, Record
 from libs.common.bus_kafka_reading import POLL_MS, Reading, as_record, limited, reason_of
 from libs.common.errors import Misconfigured, Rejected, Unavailable
+from libs.common.events import TOPICS
 
 log = structlog.get_logger()
 
@@ -212,9 +213,7 @@ class KafkaBus:
             raise _NoTopic(f"topic {', '.join(missing)}: run `guichet topics`")
         producer = await self._connected()
         for topic in topics:
-            found = len(await producer.partitions_for(topic))
-            if found != self.partitions:
-                raise Misconfigured(f"topic {topic} has {found} partitions; the set-up says {self.partitions}")
+            self._agree(topic, len(await producer.partitions_for(topic)))
 
     async def scan(self, topic: str) -> AsyncIterator[Record]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, **CONSUMER)
@@ -252,9 +251,15 @@ class KafkaBus:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 producer = await self._connected()
-                await producer.client.fetch_all_metadata()
+                there = await producer.client.fetch_all_metadata()
         except (KafkaError, TimeoutError, OSError) as error:
             raise Unavailable("Kafka", reason_of(error)) from error
+        for topic in TOPICS:
+            self._agree(topic, len(there.partitions_for_topic(topic) or ()) or self.partitions)
+
+    def _agree(self, topic: str, found: int) -> None:
+        if found != self.partitions:
+            raise Misconfigured(f"topic {topic} has {found} partitions; the set-up says {self.partitions}")
 
     async def close(self) -> None:
         if self._flying is not None:

@@ -1,5 +1,7 @@
 """Migrations by Alembic: one history per service, the same on PostgreSQL and SQLite."""
 
+import os
+import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.common.db import house_errors, reach, server_settings, sqlite_engine
-from libs.common.errors import Misconfigured
+from libs.common.errors import Misconfigured, Unavailable
 
 T = TypeVar("T")
 
@@ -25,7 +27,7 @@ async def migrate(url: str, service: str, folder: Path) -> tuple[str | None, str
     """Bring the service's tables to the newest migration; returns the version before and after.
 
     Raises:
-        Misconfigured: the database is ahead of this program.
+        Misconfigured: the database is ahead of this program, or its certificate is not good.
         Unavailable: it does not answer.
     """
     script = _script(folder)
@@ -36,7 +38,8 @@ async def check(url: str, service: str, folder: Path) -> str | None:
     """None when the tables are at the version this program needs; else one line: they are behind.
 
     Raises:
-        Misconfigured: they are ahead: a newer program has been here, and this one must not write.
+        Misconfigured: they are ahead: a newer program has been here, and this one must not write. Or the
+            database's certificate is not good.
         Unavailable: the database does not answer.
     """
     script = _script(folder)
@@ -69,8 +72,27 @@ async def _on(url: str, service: str, work: Callable[[sa.Connection], T], *, wri
     try:
         async with house_errors(), engine.begin() as connection:
             return await connection.run_sync(work)
+    except Unavailable as error:
+        if line := _never(error.__cause__, engine.url):
+            raise Misconfigured(line) from error
+        raise
     finally:
         await engine.dispose()
+
+
+def _never(cause: BaseException | None, url: sa.URL) -> str | None:
+    """Why waiting will not help: a certificate that is not good, or the file that says which are."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of the database at {url.host}:{url.port or 5432} is refused: {cause.verify_message};"
+            " renew it, or correct PGSSLROOTCERT"
+        )
+    if file := os.environ.get("PGSSLROOTCERT"):  # the driver reads it, and does not say which file it could not read
+        try:
+            ssl.create_default_context(cafile=file)
+        except OSError as error:
+            return f"PGSSLROOTCERT names {file}, which holds no certificate that can be read: {error.strerror}"
+    return None
 
 
 def _current(connection: sa.Connection) -> str | None:

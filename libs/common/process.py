@@ -232,9 +232,10 @@ def _ended(lives: dict[asyncio.Task[None], str]) -> dict[asyncio.Task[None], str
 
 
 def _report(ended: dict[asyncio.Task[None], str], event: str) -> bool:
-    """Log them; whether there were any."""
+    """Log them, but for a wrong set-up, which `run` says in one line; whether there were any."""
     for life, name in ended.items():
-        log.error(event, part=name, exc_info=_error_of(life))
+        if not isinstance(error := _error_of(life), Misconfigured):
+            log.error(event, part=name, exc_info=error)
     return bool(ended)
 
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -35,6 +37,40 @@ def _span(given: object) -> object:
 Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
 """A length of time in a setting: `200ms`, `5s`, `2min`, `72h`, `90d`, or ISO 8601."""
 
+
+def _brokers(given: str) -> str:
+    for port in re.findall(r":(\d+)", given):
+        if not 0 < int(port) < 1 << 16:
+            raise PydanticCustomError("bus", "{port} is not a port", {"port": port})
+    return given
+
+
+_OF_A_DATABASE = ("host", "port", "prepared_statement_cache_size", "ssl", "statement_cache_size")
+_SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def _database(given: str) -> str:
+    """libpq's `sslmode` is asyncpg's `ssl`. Another word of libpq's would be a traceback at the first connection."""
+    place, mark, asked = given.partition("?")
+    try:
+        urlsplit(place).port  # noqa: B018 - asking is what raises
+    except ValueError:
+        raise PydanticCustomError("database", "the port in the address is not one") from None
+    words = [word.partition("=") for word in asked.split("&") if word]
+    for word, _, value in words:
+        if word in ("ssl", "sslmode") and value not in _SSL:
+            raise PydanticCustomError("database", "{word} is one of {known}", {"word": word, "known": ", ".join(_SSL)})
+        if word not in (*_OF_A_DATABASE, "sslmode"):
+            named = word if word.isidentifier() else "what follows the question mark"  # it may be half a password
+            raise PydanticCustomError(
+                "database",
+                "{word} is not understood in a database's address, only {known}; a file of certificates is named by"
+                " PGSSLROOTCERT",
+                {"word": named, "known": ", ".join(_OF_A_DATABASE)},
+            )
+    return place + mark + "&".join(f"{'ssl' if word == 'sslmode' else word}={value}" for word, _, value in words)
+
+
 Port = Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 takes any free one")]
 """A service gives its own default: `port: Port = 8003`."""
 
@@ -47,13 +83,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=SHARED, frozen=True, extra="forbid")
 
-    bus: str = Field(
+    bus: Annotated[str, AfterValidator(_brokers)] = Field(
         default="local",
         pattern=r"^(local|kafka://[^,\s/:]+:\d+(,[^,\s/:]+:\d+)*)$",
         description='Where the log is: "local" (a file in the data folder) or "kafka://host:port[,host:port]"',
     )
     data: Path = Field(default=Path("data"), description="Folder of the local bus and of SQLite")
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(_database)] = Field(
         default="",
         pattern=r"^$|^(postgresql|postgres|sqlite)://",
         description='"postgresql://user@host/name"; empty is SQLite in the data folder',

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.installation import Installation, first_key
-from cli.services import AllSettings, build
+from cli.services import MIGRATIONS, AllSettings, build
 from deploy.k8s import generate
 from deploy.k8s.topology import HEARS, PORTS, SANDBOX_PORT, SERVICES, SETTINGS
 from libs.common.errors import Misconfigured
@@ -19,6 +19,7 @@ from sandbox.settings import SandboxSettings
 from services.responder.settings import ResponderSettings
 from services.router.settings import RouterSettings
 from tests.deploy.manifests import OVERLAYS, Manifest, containers, named, of_kind, overlay, pods, selects, variables
+from tests.servers.processes import ROOT
 
 SPLIT = ("dev", "production")  # one pod a service; small has all in one
 SECRETS = {  # what deploy/secrets.sh makes, and the how-to puts into the cluster
@@ -28,8 +29,10 @@ SECRETS = {  # what deploy/secrets.sh makes, and the how-to puts into the cluste
     "guichet-router": {"database-url"},
     "guichet-responder": {"database-url", "x-token"},
     **{f"guichet-db-{role}": {"username", "password"} for role in ("migrate", "ingest", "router", "responder")},
+    "guichet-db-ca": {"ca.crt"},  # CloudNativePG's own
 }
 MOUNTED = "/run/secrets/"
+OF_THE_DRIVER = {"PGSSLMODE", "PGSSLROOTCERT"}  # no settings of ours: asyncpg reads them itself
 
 
 def test_generated_manifests_are_what_the_code_says() -> None:
@@ -39,9 +42,12 @@ def test_generated_manifests_are_what_the_code_says() -> None:
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_every_variable_is_a_setting_and_its_value_is_one(name: str, tmp_path: Path) -> None:
     asked = 0
+    read = tuple(f"{each.upper()}_" for each in ("guichet", "sandbox", *SERVICES))
     for _, _, container in containers(name):
         if (load := _loader(container)) is not None:
-            load(_readable(variables(name, container), tmp_path))
+            told = variables(name, container)
+            load(_readable(told, tmp_path))
+            assert {each for each in told if not each.startswith(read)} <= OF_THE_DRIVER  # nobody would refuse others
             asked += 1
     assert asked >= (1 if name == "small" else 5)
 
@@ -166,11 +172,11 @@ def test_a_secret_is_a_file_that_somebody_makes(name: str) -> None:
         mounted = {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", ())}
         volumes = {volume["name"]: volume for volume in pod.get("volumes", ())}
         for variable, value in variables(name, container).items():
-            secret = re.search(r"SECRET|TOKEN|PASSWORD|DATABASE_URL|KEYS$", variable) is not None
+            secret = re.search(r"SECRET|TOKEN|PASSWORD|DATABASE_URL|KEYS$|ROOTCERT", variable) is not None
             assert secret == value.startswith(MOUNTED), (workload, variable)
             if not secret:
                 continue
-            assert variable.endswith(("_FILE", "_KEYS")), (workload, variable)
+            assert variable.endswith(("_FILE", "_KEYS", "ROOTCERT")), (workload, variable)
             mount = max((path for path in mounted if value.startswith(f"{path}/")), key=len)
             if "secret" in (volume := volumes[mounted[mount]]):
                 assert value.removeprefix(f"{mount}/") in SECRETS[volume["secret"]["secretName"]], (workload, variable)
@@ -187,7 +193,24 @@ def test_nobody_has_anothers_secrets() -> None:
     for service in SERVICES:
         volumes = pods("production")[service]["spec"]["volumes"]
         had = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
-        assert had == {"guichet-shared"} | ({f"guichet-{service}"} if f"guichet-{service}" in SECRETS else set())
+        own = {f"guichet-{service}", "guichet-db-ca"} if service in MIGRATIONS else set()
+        assert had == {"guichet-shared"} | own
+
+
+def test_who_asks_the_database_insists_on_its_certificate() -> None:
+    for workload in (*MIGRATIONS, "migrate"):
+        pod = pods("production")[workload]["spec"]
+        told = variables("production", pod["containers"][0])
+        assert told["PGSSLMODE"] == "verify-full"
+        (authority,) = [each["secret"] for each in pod["volumes"] if each["name"] == "database-authority"]
+        assert authority["items"] == [{"key": "ca.crt", "path": "ca.crt"}]  # and not the key beside it
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_line_a_process_ends_with_stands_in_the_pods_description(name: str) -> None:
+    for workload, _, container in containers(name):
+        if container["name"] == "guichet" and workload != "sandbox":
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError", workload
 
 
 @pytest.mark.parametrize("name", SPLIT)
@@ -260,6 +283,15 @@ def test_a_lost_reply_is_looked_for_after_the_longest_life_of_a_frozen_pod() -> 
     fields = ResponderSettings.model_fields
     sending = fields["send_within"].default + fields["post_limit"].default
     assert fields["recover_after"].default > sending + timedelta(seconds=seconds)
+
+
+def test_a_pod_asks_for_the_memory_that_was_measured() -> None:
+    measured = dict(re.findall(r"MiB (\w+) (\d+)", (ROOT / "docs" / "benchmarks.md").read_text("utf-8")))
+    assert set(measured) == set(SERVICES)
+    for service in SERVICES:
+        resources = pods("production")[service]["spec"]["containers"][0]["resources"]
+        asked, allowed = (int(resources[kind]["memory"].removesuffix("Mi")) for kind in ("requests", "limits"))
+        assert int(measured[service]) <= asked <= allowed / 2, service
 
 
 def test_the_database_has_a_connection_for_everybody() -> None:

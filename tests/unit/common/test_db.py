@@ -89,6 +89,7 @@ def test_a_service_asks_for_its_schema_and_its_limits() -> None:
         "enable_hashjoin": "off",
         "enable_mergejoin": "off",
         "enable_material": "off",
+        "plan_cache_mode": "force_generic_plan",
         "lock_timeout": "2s",
         "statement_timeout": "4s",
         "idle_in_transaction_session_timeout": "15s",
