@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from sandbox.state import Post
+from sandbox.posts import Post
 
 _WORDS = {
     "fr": {
@@ -13,8 +13,10 @@ _WORDS = {
         "one": "{n} réponse reçue",
         "many": "{n} réponses reçues",
         "none": "Aucun message pour l’instant.",
-        "elsewhere": "Le message {id} n’est pas d’ici.",
+        "elsewhere": "Le message {id} n’est pas ici : écrit ailleurs, ou supprimé.",
         "answer": "réponse",
+        "edited": "modifié",
+        "thread": "Fil de @{name}",
     },
     "en": {
         "title": "The sandbox network",
@@ -22,8 +24,10 @@ _WORDS = {
         "one": "{n} reply received",
         "many": "{n} replies received",
         "none": "No posts yet.",
-        "elsewhere": "Post {id} was written elsewhere.",
+        "elsewhere": "Post {id} is not here: written elsewhere, or deleted.",
         "answer": "reply",
+        "edited": "edited",
+        "thread": "Thread of @{name}",
     },
 }
 
@@ -37,9 +41,10 @@ body { margin: 0 auto; max-width: 42rem; padding: 2rem 1rem; background: var(--p
 h1 { font-size: 1.3rem; margin: 0; } .lead, .elsewhere, header small, .none { color: var(--soft); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; margin: 1rem 0;
   padding: .3rem 1rem; }
-article { padding: .6rem 0; } article + article { border-top: 1px solid var(--line); }
+article { padding: .6rem 0; } article + article:not(.ours) { border-top: 1px solid var(--line); }
 article.ours { border-inline-start: 3px solid var(--ours); margin-inline-start: 1.2rem; padding-inline-start: .9rem; }
-article header { display: flex; gap: .6rem; align-items: baseline; } article.ours b { color: var(--ours); }
+article header { display: flex; flex-wrap: wrap; gap: 0 .6rem; align-items: baseline; }
+time { white-space: nowrap; } article.ours b { color: var(--ours); }
 p { margin: .2rem 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 """.strip()
 
@@ -77,19 +82,22 @@ def render(threads: Sequence[tuple[str, Sequence[Post]]], count: int, language: 
 def _thread(id_: str, posts: Sequence[Post], words: dict[str, str]) -> str:
     first = (
         ""
-        if any(post.id == id_ for post in posts)
+        if any(post.first_id == id_ for post in posts)
         else f'<p class="elsewhere">{words["elsewhere"].format(id=escape(id_))}</p>'
     )
-    return f"<section>{first}{''.join(_article(post, words) for post in posts)}</section>"
+    label = words["thread"].format(name=_shown(posts[0].username))
+    return f'<section aria-label="{label}">{first}{"".join(_article(post, words) for post in posts)}</section>'
 
 
 def _article(post: Post, words: dict[str, str]) -> str:
     at = post.created_at.isoformat(timespec="seconds")
-    kind = f' class="ours" aria-label="{words["answer"]}"' if post.received else ""
-    shown = f"{post.created_at:%Y-%m-%d %H:%M} UTC"
+    kind = ' class="ours"' if post.received else ""
+    said = [words["answer"]] if post.received else []
+    said += [words["edited"]] if post.edit_of else []
+    said.append(f'<time datetime="{at}">{post.created_at:%Y-%m-%d %H:%M} UTC</time>')
     return (
         f'<article{kind} id="p{escape(post.id)}"><header><b><bdi>@{_shown(post.username)}</bdi></b>'
-        f'<small><time datetime="{at}">{shown}</time></small></header>'
+        f"<small>{' · '.join(said)}</small></header>"
         f'<p dir="auto"><bdi>{_shown(post.text)}</bdi></p></article>'
     )
 

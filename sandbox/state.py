@@ -1,199 +1,220 @@
-"""What the sandbox network knows: accounts, posts, limits, the faults it was asked for, and a ledger of it all."""
+"""The sandbox network: everything it knows, all of it in memory; with a ledger it comes back after a restart."""
 
-import json
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
 
-TOKEN_PREFIX = "sandbox-"  # the rest of such a token is the account's name  # noqa: S105
-DEFAULT_ACCOUNT = "brand"
-
-_SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
-_LARGEST_ID = 2**63 - 1
-
-FaultKind = Literal["error", "error_after_posting", "no_answer", "rate_limited", "late_timeline"]
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Somebody who posts."""
-
-    id: str
-    username: str
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """One post. `received`: it came over the API, not from whoever set the scene."""
-
-    id: str
-    text: str
-    author_id: str
-    username: str
-    created_at: datetime
-    conversation_id: str
-    in_reply_to: str = ""
-    received: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What goes wrong with one of the next requests, `on` a post or a read."""
-
-    kind: FaultKind
-    on: Literal["post", "read"] = "post"
-    status: int = 503
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the network allows an account."""
-
-    posts: int = 10_000
-    window: timedelta = timedelta(minutes=15)
-    duplicates_within: timedelta = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What is left of an account's window."""
-
-    limit: int
-    remaining: int
-    reset_at: datetime
-
-
-class Refused(Exception):
-    """The network does not take this post: a problem in its own shape."""
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body = {"title": title, "status": status, "type": "about:blank", "detail": detail}
+from libs.common.clock import Clock
+from sandbox.auth import Credentials, Keys
+from sandbox.behaviour import Behaviour
+from sandbox.faults import Faults
+from sandbox.ids import Ids
+from sandbox.judge import Judge
+from sandbox.ledger import Ledger
+from sandbox.limits import Limits as Limits
+from sandbox.limits import Windows
+from sandbox.listener import Listener
+from sandbox.messages import Message, Messages
+from sandbox.people import Account, People
+from sandbox.permission import NewText, check, editable
+from sandbox.posts import Post, Posts, from_line
+from sandbox.refusals import Refused, refusal
 
 
 class Network:
-    """All of it in memory; with a ledger it comes back after a restart."""
+    """Posts and private messages, with the rules of who may write them."""
 
-    def __init__(self, ledger: Path | None, clock: Callable[[], datetime], limits: Limits) -> None:
+    def __init__(
+        self,
+        ledger: Path | None,
+        clock: Clock,
+        limits: Limits,
+        behaviour: Behaviour | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._clock = clock
         self._limits = limits
-        self._posts: dict[str, Post] = {}
-        self._by_author: dict[str, list[Post]] = {}
-        self._received: list[Post] = []
-        self._per_reply: Counter[str] = Counter()
+        self.ahead = timedelta()
+        self.people = People()
+        self.keys = Keys(self.now, self.people.named)
+        self.keys.configure(credentials)
+        self.windows = Windows(limits, self.now)
+        self.behave(behaviour or Behaviour())
+        self.faults = Faults()
+        self.posts = Posts()
+        self.messages = Messages(self.people)
+        self.listeners: list[Listener] = []
+        self.judge = Judge()
+        self._ids = Ids()
         self._visible_at: dict[str, datetime] = {}
         self._texts: dict[tuple[str, str, str], datetime] = {}  # see `_same` -> when it was last posted
-        self._taken: dict[str, deque[datetime]] = {}
-        self._faults: dict[tuple[str, bool], deque[Fault]] = {}  # on what, late or not -> those to come
-        self._last_id = 0
-        self.attempts = 0
-        self._ledger = ledger
-        if ledger is not None:
-            ledger.parent.mkdir(parents=True, exist_ok=True)
-            for post in _read(ledger):
-                self._keep(post)
+        self._ledger = Ledger(ledger)
+        for line in self._ledger.lines():
+            if "deleted" in line:
+                self._forget(line["deleted"])
+            elif "unsent" in line:
+                if (unsent := self.messages.get(line["unsent"])) is not None:
+                    self.messages.delete(unsent)
+            elif "message" in line:
+                kept = line["message"]
+                self._keep_message(Message(**{**kept, "created_at": datetime.fromisoformat(kept["created_at"])}))
+            else:
+                self._keep(from_line(line))
+
+    def now(self) -> datetime:
+        """The network's time."""
+        return self._clock() + self.ahead
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """From now on like this."""
+        self.behaviour = behaviour
+        self.windows.instead = behaviour.limits
 
     # --- what clients do
 
-    def post(self, account: Account, text: str, in_reply_to: str) -> Post:
-        """Take a post.
+    def post(self, account: Account, text: str, in_reply_to: str = "", *, quotes: str = "", edits: str = "") -> Post:
+        """Take a post; `edits` is the post it is a new version of.
 
         Raises:
-            Refused: not this text, or not now.
+            Refused: not this text, or not there.
         """
-        now = self._clock()
+        check(NewText(account, text, in_reply_to, quotes), self.posts, self.find, self.behaviour)
+        now = self.now()
         whole = self._addressed(text, in_reply_to)
         said_at = self._texts.get(self._same(account.id, whole, in_reply_to))
         if said_at is not None and now - said_at < self._limits.duplicates_within:
-            raise Refused(403, "Forbidden", "You are not allowed to create a Tweet with duplicate content.")
-        if self.quota(account).remaining == 0:
-            raise Refused(429, "Too Many Requests", "Too Many Requests")
-        self._taken[account.id].append(now)
-        parent = self._posts.get(in_reply_to)
-        id_ = self._next_id(now, after=in_reply_to)
-        thread = (parent.conversation_id if parent else in_reply_to) or id_
-        post = Post(id_, whole, account.id, account.username, now, thread, in_reply_to, received=True)
-        if late := self.fault("post", late=True):
+            raise refusal("duplicate")
+        before = editable(account, self.find(edits), self.posts, now) if edits else None
+        parent = self.posts.get(in_reply_to)
+        id_ = self._ids.next(now, after=in_reply_to)
+        thread = before.conversation_id if before else (parent.conversation_id if parent else in_reply_to) or id_
+        post = Post(
+            id_,
+            whole,
+            account.id,
+            account.username,
+            now,
+            thread,
+            in_reply_to,
+            received=True,
+            quotes=quotes,
+            edit_of=before.first_id if before else "",
+            implicit=len(whole) - len(text),
+        )
+        if late := self.faults.next("post", late=True):
             self._visible_at[id_] = now + timedelta(seconds=late.seconds)
         self._keep(post)
-        self._write([post])
+        self._ledger.write([post.as_line()])
+        for listener in self.listeners:
+            listener.on_post(post)
         return post
 
-    def quota(self, account: Account) -> Quota:
-        """How many posts the account has left, and until when."""
-        now = self._clock()
-        taken = self._taken.setdefault(account.id, deque())
-        while taken and now - taken[0] >= self._limits.window:
-            taken.popleft()
-        reset_at = (taken[0] if taken else now) + self._limits.window
-        return Quota(self._limits.posts, max(0, self._limits.posts - len(taken)), reset_at)
+    def delete(self, account: Account, id_: str) -> Sequence[Post]:
+        """An account deletes a post of its own, in all its versions.
+
+        Raises:
+            Refused: it is not there, or another's.
+        """
+        post = self.find(id_)
+        if post is None:
+            raise Refused(404, "Not Found", f"Could not find tweet with id: [{id_}].")
+        if post.author_id != account.id:
+            raise Refused(403, "Forbidden", "You are not authorized to delete this Tweet.")
+        return self.removed(id_)
 
     def find(self, id_: str) -> Post | None:
         """The post, once anyone may see it."""
-        post = self._posts.get(id_)
-        return post if post is not None and self._clock() >= self._visible_at.get(id_, post.created_at) else None
+        post = self.posts.get(id_)
+        return post if post is not None and self._seen(post) else None
 
-    def timeline(self, account_id: str, *, since_id: int, until_id: int, most: int) -> tuple[list[Post], bool]:
-        """An account's posts with since_id < id < until_id, newest first; and whether there are more."""
+    def page(self, posts: Iterable[Post], *, since_id: int, until_id: int, most: int) -> tuple[list[Post], bool]:
+        """Those of these that may be seen, in their latest version, with since_id < id < until_id, newest first."""
         found = [
             post
-            for post in self._by_author.get(account_id, ())
-            if since_id < int(post.id) < until_id and self.find(post.id) is not None
+            for post in posts
+            if since_id < int(post.id) < until_id and self._seen(post) and self.posts.is_latest(post)
         ]
         found.sort(key=lambda post: int(post.id), reverse=True)
         return found[:most], len(found) > most
 
+    def write(self, sender: Account, recipient_id: str, text: str) -> Message:
+        """A private message over the API.
+
+        Raises:
+            Refused: the recipient does not take it.
+        """
+        self.messages.may_write(sender, recipient_id)
+        return self.message(sender, recipient_id, text, received=True)
+
+    def unsend(self, account: Account, id_: str) -> bool:
+        """An account takes one of its own messages back; whether there was one."""
+        message = self.messages.get(id_)
+        if message is None or message.sender_id != account.id:
+            return False
+        self.messages.delete(message)
+        self._ledger.write([{"unsent": id_}])
+        return True
+
     # --- what whoever sets the scene does
 
-    def seed(self, posts: Sequence[Post]) -> None:
-        """Posts of other people (or earlier ones of ours); one whose id is known is passed over."""
-        new = list({post.id: post for post in posts if post.id not in self._posts}.values())
+    def seed(self, posts: Sequence[Post]) -> list[Post]:
+        """Posts of other people (or earlier ones of ours); one whose id is known is passed over. The new ones."""
+        known = self.posts
+        new = list({post.id: post for post in posts if not known.get(post.id) and not known.is_gone(post.id)}.values())
         for post in new:
             self._keep(post)
-        self._write(new)
+        self._ledger.write(post.as_line() for post in new)
+        for listener in self.listeners:
+            for post in new:
+                listener.on_post(post)
+        return new
 
-    def plant(self, faults: Iterable[Fault]) -> None:
-        """These befall the next requests, in this order; a late timeline beside whatever else befalls the post."""
-        for fault in faults:
-            self._faults.setdefault((fault.on, fault.kind == "late_timeline"), deque()).append(fault)
+    def edited(self, id_: str, text: str) -> Post | None:
+        """Its author gives a post another text: a new version, with a new id. None: there is no such post."""
+        post = self.posts.get(id_)
+        if post is None:
+            return None
+        version = replace(
+            post, id=self.next_id(), text=text, created_at=self.now(), edit_of=post.first_id, received=False, implicit=0
+        )
+        self.seed([version])
+        return version
 
-    def fault(self, on: Literal["post", "read"], *, late: bool = False) -> Fault | None:
-        """What befalls this request."""
-        waiting = self._faults.get((on, late))
-        return waiting.popleft() if waiting else None
+    def removed(self, id_: str) -> Sequence[Post]:
+        """A post is deleted; all its versions, none where there is no such post."""
+        versions = self._forget(id_)
+        self._ledger.write([{"deleted": id_}] if versions else [])
+        for listener in self.listeners if versions else ():
+            listener.on_deleted(versions[0])
+        return versions
 
-    def received(self, most: int, in_reply_to: str | None = None) -> list[Post]:
-        """What came over the API, newest first."""
-        wanted = (post for post in reversed(self._received) if in_reply_to in (None, post.in_reply_to))
-        return [post for post, _ in zip(wanted, range(most), strict=False)]
+    def message(self, sender: Account, recipient_id: str, text: str, *, received: bool = False) -> Message:
+        """Somebody writes a private message."""
+        message = Message(self.next_id(), text, sender.id, recipient_id, self.now(), received)
+        self.people.seen(sender)
+        self._keep_message(message)
+        line = asdict(message) | {"created_at": message.created_at.isoformat()}
+        self._ledger.write([{"message": line}])
+        for listener in self.listeners:
+            listener.on_message(message)
+        return message
 
-    def counts(self) -> tuple[int, Mapping[str, int]]:
-        """How many posts came over the API, and how many answer each post."""
-        return len(self._received), dict(self._per_reply)
-
-    def threads(self, most: int) -> list[tuple[str, list[Post]]]:
-        """The latest threads by id, each oldest first."""
-        threads: dict[str, list[Post]] = {}
-        for post in self._posts.values():
-            threads.setdefault(post.conversation_id, []).append(post)
-        latest = sorted(threads.items(), key=lambda thread: max(post.created_at for post in thread[1]), reverse=True)
-        return [(id_, sorted(posts, key=lambda post: (post.created_at, post.id))) for id_, posts in latest[:most]]
+    def revoke(self, username: str) -> None:
+        """An account no longer lets the client act for it."""
+        self.keys.revoke(username)
+        for listener in self.listeners:
+            listener.on_revoked(self.people.named(username))
 
     def next_id(self) -> str:
-        """An id for a post that came without one."""
-        return self._next_id(self._clock(), after="")
+        """An id for what came without one."""
+        return self._ids.next(self.now())
 
     # --- inside
 
     def _addressed(self, text: str, in_reply_to: str) -> str:
         """The network writes the name of the person answered in front, where it knows the post."""
-        parent = self._posts.get(in_reply_to)
+        parent = self.posts.get(in_reply_to)
         if parent is None or text.lower().startswith(f"@{parent.username.lower()} "):
             return text
         return f"@{parent.username} {text}"
@@ -203,59 +224,23 @@ class Network:
 
         Where we do not know whom a post answers, its id stands for the name that is missing in front.
         """
-        return author_id, text, "" if in_reply_to in self._posts else in_reply_to
+        return author_id, text, "" if self.posts.get(in_reply_to) else in_reply_to
 
-    def _next_id(self, now: datetime, *, after: str) -> str:
-        """A snowflake of this moment, above every id known here: an answer always follows what it answers."""
-        milliseconds = int(now.timestamp() * 1000)
-        moment = max(milliseconds - _SNOWFLAKE_EPOCH_MS, 1) << 22
-        known = int(after) if after.isdecimal() and int(after) < _LARGEST_ID else 0
-        self._last_id = max(moment, self._last_id + 1, known + 1)
-        return str(self._last_id)
+    def _seen(self, post: Post) -> bool:
+        return self.now() >= self._visible_at.get(post.id, post.created_at)
 
     def _keep(self, post: Post) -> None:
-        self._posts[post.id] = post
-        self._by_author.setdefault(post.author_id, []).append(post)
-        self._last_id = max(self._last_id, int(post.id))
+        self.people.seen(Account(post.author_id, post.username))
+        self.posts.keep(post)
+        self._ids.seen(post.id)
         if post.received:
-            self._received.append(post)
-            self._per_reply[post.in_reply_to] += bool(post.in_reply_to)
+            self.judge.keep(post)
             self._texts[self._same(post.author_id, post.text, post.in_reply_to)] = post.created_at
 
-    def _write(self, posts: Sequence[Post]) -> None:
-        """Given to the system before anybody hears of it: it outlives us, though not the machine."""
-        if self._ledger is not None and posts:
-            with self._ledger.open("a", encoding="utf-8") as file:
-                file.writelines(_line(post) for post in posts)
+    def _keep_message(self, message: Message) -> None:
+        self.messages.keep(message)
+        self._ids.seen(message.id)
 
-
-def account_of(token: str) -> Account:
-    """Whom a token lets post: `sandbox-acme` the account `acme`, any other the account `brand`."""
-    name = token.removeprefix(TOKEN_PREFIX) if token.startswith(TOKEN_PREFIX) else ""
-    return account_named(name or DEFAULT_ACCOUNT)
-
-
-def account_named(name: str) -> Account:
-    """The account of this name; its id follows from it."""
-    return Account(str(int.from_bytes(blake2b(name.lower().encode(), digest_size=7).digest())), name)
-
-
-def _line(post: Post) -> str:
-    return json.dumps(asdict(post) | {"created_at": post.created_at.isoformat()}, ensure_ascii=False) + "\n"
-
-
-def _read(ledger: Path) -> list[Post]:
-    """The posts of a ledger. A last line that was never finished is cut off: nobody was told of it."""
-    if not ledger.exists():
-        return []
-    content = ledger.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        with ledger.open("r+b") as file:
-            file.truncate(len(whole))
-    return [_post(json.loads(line)) for line in whole.splitlines()]
-
-
-def _post(fields: dict[str, Any]) -> Post:
-    created_at = datetime.fromisoformat(fields["created_at"]).astimezone(UTC)
-    return Post(**{**fields, "created_at": created_at})
+    def _forget(self, id_: str) -> Sequence[Post]:
+        post = self.posts.get(id_)
+        return self.posts.delete(post) if post is not None else ()

@@ -153,3 +153,40 @@ async def test_the_page_lets_nothing_in(http: httpx2.AsyncClient) -> None:
     assert "&lt;img" in page.text
     assert "Le réseau d’essai" in page.text
     assert (await http.get("/livez")).json() == {"status": "ok"}
+
+
+async def test_what_is_seeded_at_once_is_one_thread(http: httpx2.AsyncClient) -> None:
+    posts = [
+        {"id": "1", "text": "un", "username": "jo"},
+        {"id": "2", "text": "deux", "username": "acme", "in_reply_to": "1"},
+        {"id": "3", "text": "trois", "username": "jo", "in_reply_to": "2"},
+    ]
+    await http.post("/sandbox/posts", json={"posts": posts})
+    found = (await http.get("/2/tweets", params={"ids": "1,2,3", "tweet.fields": "conversation_id"})).json()
+    assert [post["conversation_id"] for post in found["data"]] == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/2/tweets", '{"text": "\\ud800"}'),
+        ("POST", "/2/tweets", '{"text": '),
+        ("POST", "/2/tweets", "[]"),
+        ("GET", f"/2/tweets/{'9' * 20}", ""),
+        ("GET", f"/2/tweets?ids={'9' * 20}", ""),
+        ("GET", f"/2/dm_conversations/1-{'9' * 5000}/dm_events", ""),
+        ("GET", "/2/users/1/mentions?start_time=yesterday", ""),
+        ("GET", "/2/users/1/mentions?pagination_token=abc", ""),
+        ("POST", "/2/activity/subscriptions", '{"event_type": "post.create", "filter": {}}'),
+        ("POST", "/2/webhooks", '{"url": "http://[::1"}'),
+        ("POST", "/sandbox/posts", '{"posts": [{"text": "a", "author": "b"}]}'),
+        ("PUT", "/sandbox/clock", '{"ahead_seconds": 1e300}'),
+        ("PATCH", "/sandbox/behaviour", '{"keep_alive_seconds": 0}'),
+        ("PUT", "/sandbox/credentials", '{"users": [{"name": "acme"}]}'),
+    ],
+)
+async def test_what_makes_no_sense_is_a_bad_request(
+    http: httpx2.AsyncClient, method: str, path: str, body: str
+) -> None:
+    answer = await http.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text

@@ -1,11 +1,12 @@
 """The sandbox's page shows strangers' texts as text only, in the reader's language."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from sandbox.page import language_of, render
-from sandbox.state import Post
+from sandbox.posts import Post
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -55,7 +56,22 @@ def test_families_stay_together() -> None:
 
 
 def test_what_was_written_elsewhere_is_said_to_be() -> None:
-    assert "Post 1001 was written elsewhere." in render([("1001", [post("2001", received=True)])], 1, "en")
+    assert "Post 1001 is not here: written elsewhere, or deleted." in render(
+        [("1001", [post("2001", received=True)])], 1, "en"
+    )
+
+
+def test_a_reply_is_called_one_and_not_by_its_colour_alone() -> None:
+    page = render([("1001", [post(), post("2001", "On regarde", received=True)])], 1, "fr")
+    assert page.count("<small>réponse · <time") == 1
+    assert '<section aria-label="Fil de @jo">' in page
+
+
+def test_an_edited_post_stands_for_its_first_version() -> None:
+    edited = replace(post("2001", "Bonsoir"), edit_of="1001")
+    page = render([("1001", [edited])], 0, "en")
+    assert "<small>edited · <time" in page
+    assert "is not here" not in page
 
 
 def test_nothing_comes_from_elsewhere() -> None:

@@ -1,0 +1,1 @@
+"""The sandbox over HTTP: X's paths, and `/sandbox` for whoever sets the scene."""
