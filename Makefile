@@ -8,7 +8,7 @@ COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --gene
   --no-emit-index-url --no-annotate --no-header --quiet --upgrade
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test setup lint types unit bench kafka postgres docs assets k8s image sbom lock clean
+.PHONY: help demo test setup lint types unit bench kafka postgres docs site assets k8s image sbom lock clean
 
 help:  ## List all targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,6 +52,11 @@ postgres: .venv/dev  ## A real PostgreSQL for development, without containers
 docs: .venv/dev  ## Generate docs/reference from the code
 	@$(BIN)/python -m docs.generate
 
+site: .venv/dev .cache/zensical/ready  ## Build the documentation as a site, in site/
+	@$(BIN)/python -m docs.site
+	@cd .cache/site && NO_COLOR=1 $(CURDIR)/.cache/zensical/bin/zensical build --strict
+	@$(BIN)/python -m docs.site --built
+
 assets: .venv/dev  ## Generate dashboards, rules, alarms and manifests from the code
 	@$(BIN)/python -m deploy.prometheus.generate
 	@$(BIN)/python -m deploy.grafana.generate
@@ -78,11 +83,12 @@ lock: .venv/dev  ## Pin all dependencies again, with hashes
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip -q install uv
 	@$(COMPILE) pyproject.toml -o requirements/run.lock
 	@$(COMPILE) --group build -o requirements/build.lock
-	@$(COMPILE) pyproject.toml --extra train --group dev -o requirements/dev.lock
+	@$(COMPILE) pyproject.toml --extra train --extra otel --group dev -o requirements/dev.lock
 	@$(COMPILE) --group deploy -o requirements/deploy.lock
+	@$(COMPILE) --group site -o requirements/site.lock
 
 clean:  ## Remove the environment, caches and local data
-	rm -rf .venv .cache data dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .cache data dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/python:
 	@echo "creating the environment in .venv"
@@ -104,4 +110,10 @@ clean:  ## Remove the environment, caches and local data
 	@echo "creating the environment that checks deploy/ in .cache/deploy"
 	@$(PYTHON) -m venv .cache/deploy
 	@.cache/deploy/bin/python -m pip install --quiet --require-hashes -r requirements/deploy.lock
+	@touch $@
+
+.cache/zensical/ready: requirements/site.lock
+	@echo "creating the environment that builds the site in .cache/zensical"
+	@$(PYTHON) -m venv .cache/zensical
+	@.cache/zensical/bin/python -m pip install --quiet --require-hashes -r requirements/site.lock
 	@touch $@

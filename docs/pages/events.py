@@ -9,7 +9,7 @@ import msgspec
 
 from cli.asyncapi import HEARERS, TELLERS
 from docs.words import HEADER, anchor, code, table, type_name, value_name
-from libs.common.events import CATALOGUE, Event, Labels, Reach
+from libs.common.events import CATALOGUE, Event, Labels, Reach, StoppedClock
 from libs.common.topics import wanted
 
 SAMPLES = Path(__file__).parents[2] / "tests" / "contract" / "events"
@@ -35,7 +35,7 @@ def page() -> str:
     parts += ["\n## What every event carries\n\n", _fields(Event)]
     for event in CATALOGUE:
         parts.append(_event(event))
-    for part in (Reach, Labels):
+    for part in (Reach, Labels, StoppedClock):
         parts += [f"\n## {part.__name__}\n\n", f"{_about(part)}\n\n", _fields(part)]
     return "".join(parts)
 

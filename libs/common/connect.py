@@ -1,6 +1,7 @@
 """The log and the tables a service needs, from its settings; and the gate that waits for the tables."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from libs.common.errors import Misconfigured, Unavailable
 from libs.common.migrate import check
 from libs.common.process import Service, Task
 from libs.common.settings import Settings
+from libs.common.tracing import TRACES, tracing_to
 
 log = structlog.get_logger()
 
@@ -26,6 +28,11 @@ PING_SECONDS = 2.0
 
 def open_bus(settings: Settings) -> Bus:
     """The log the settings name: `local` (one file in the data folder, one process) or `kafka://...`."""
+    tracing = tracing_to(os.environ.get(TRACES, ""))
+    return tracing.bus(_opened(settings)) if tracing else _opened(settings)
+
+
+def _opened(settings: Settings) -> Bus:
     if settings.bus == "local":
         return LocalBus(settings.data / "log.db", settings.partitions)
     if settings.bus.startswith("kafka://"):

@@ -7,7 +7,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_TALKATIVE = ("aiokafka", "alembic", "asyncio", "httpcore2", "httpx2", "sqlalchemy", "uvicorn")
+_TALKATIVE = ("aiokafka", "aiosqlite", "alembic", "asyncio", "httpcore2", "httpx2", "sqlalchemy", "uvicorn")
 
 
 def configure(service: str, level: str = "info", log_format: Literal["json", "console"] = "json") -> None:

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from libs.common import logs
 from libs.common.errors import Misconfigured
 from libs.common.settings import Settings
+from libs.common.tracing import TRACES, tracing_to
 
 CLOSE_SECONDS = 10
 
@@ -156,9 +157,10 @@ class _Server(uvicorn.Server):
     """uvicorn without its signal handlers, and with an event for when it listens."""
 
     def __init__(self, service: Service) -> None:
+        tracing = tracing_to(os.environ.get(TRACES, ""))
         super().__init__(
             uvicorn.Config(
-                service.app,
+                tracing.app(service.app) if tracing else service.app,
                 http="httptools",
                 ws="none",
                 lifespan="off",

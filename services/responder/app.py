@@ -25,8 +25,9 @@ from services.responder.api.stats import stats_routes
 from services.responder.api.templates import template_routes
 from services.responder.domain.length import Limits
 from services.responder.domain.posting import Pace
-from services.responder.gateways import Gateway
-from services.responder.gateways.x import XGateway
+from services.responder.gateways.credentials import read_credentials
+from services.responder.gateways.meter import Meter, read_prices
+from services.responder.gateways.registry import PRIVATE, open_gateways
 from services.responder.handlers.coach import Coach
 from services.responder.handlers.figures import Figures, Housekeeper
 from services.responder.handlers.mentions import Mentions
@@ -45,15 +46,18 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
     figures = Figures(metrics.registry)
     changes = Changes()
     pace = _pace(settings)
-    gateways: dict[str, Gateway] = {
-        "x": XGateway(
-            settings.x_base_url,
-            settings.x_token.get_secret_value(),
-            post_limit=settings.post_limit,
-            fields_name=settings.x_fields_name,
-        )
-    }
-    replies = Replies(database, changes, figures, frozenset(gateways), settings.undo)
+    meter = Meter(metrics.registry, read_prices(settings.prices))
+    gateways = open_gateways(
+        database,
+        read_credentials(settings.credentials),
+        meter,
+        x_base_url=settings.x_base_url,
+        x_token=settings.x_token,
+        x_fields_name=settings.x_fields_name,
+        post_limit=settings.post_limit,
+        token_lease=settings.token_lease,
+    )
+    replies = Replies(database, changes, figures, frozenset(gateways), PRIVATE, settings.undo)
     limits = Limits(x=settings.x_longest, mastodon=settings.mastodon_longest)
     mentions = Mentions(figures)
     worker = Worker(bus, name, metrics, database=database, writing={WORK_ITEMS: mentions.on_work_items})
@@ -65,6 +69,8 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         figures,
         at_once=settings.send_at_once,
         poll_seconds=settings.poll.total_seconds(),
+        probe=settings.probe,
+        meter=meter,
     )
     log_watch = LogWatch(bus)
     relay = Relay(database, bus, name, metrics)

@@ -1,6 +1,7 @@
 """What may differ between two deployments of the responder."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -23,6 +24,12 @@ class ResponderSettings(Settings):
         SecretStr("sandbox-{handle}"),
         description="OAuth 2.0 user token that may post; {handle} in it stands for the handle that answers",
     )
+    credentials: Path | None = Field(
+        None,
+        description="TOML file with a section [network.handle] for each handle that posts, or a folder with a file"
+        " network.handle.toml for each; without it only x_token",
+    )
+    prices: Path | None = Field(None, description="TOML file of what the networks' calls cost; without it the shipped")
     x_fields_name: str = Field(
         "tweet.fields", pattern=r"^(tweet|post)\.fields$", description="What X calls a post's fields"
     )
@@ -32,6 +39,15 @@ class ResponderSettings(Settings):
     poll: Span = Field(timedelta(milliseconds=500), description="How often to look for what other replicas queued")
     send_within: Span = Field(timedelta(seconds=5), description="A reply reserved longer ago is not sent")
     post_limit: Span = Field(timedelta(seconds=20), description="Time for one POST to a network")
+    token_lease: Span = Field(
+        timedelta(seconds=30),
+        ge=timedelta(seconds=15),
+        description="So long one process has for renewing a token before another may try",
+    )
+    probe: Span = Field(
+        timedelta(minutes=1),
+        description="From the stop of an account to the read that may show that it goes again; doubles with each stop",
+    )
     undo: Span = Field(timedelta(), description="So long what is sent can be taken back; it goes out after that")
     recover_after: Span = Field(
         timedelta(seconds=180),

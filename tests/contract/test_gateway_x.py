@@ -10,11 +10,17 @@ import pytest
 
 from libs.common.errors import Unavailable
 from sandbox.state import Limits
-from services.responder.domain.posting import Answered, Exchange, Lost, NotSent
+from services.responder.domain.posting import Answered, Lost, NotSent
+from services.responder.domain.replies import Reply
 from services.responder.gateways.x import XGateway
 from tests.integration.responder.network import Sandbox, sandbox
+from tests.unit.responder.builders import reply
 
 LIMIT = timedelta(seconds=0.5)
+
+
+def answer_to(post_id: str, text: str = "On regarde ^Ana", **more: object) -> Reply:
+    return reply("sending", in_reply_to=post_id, text=text, **more)
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ async def rude(answer: bytes | None, *, after_bytes: int = 1) -> AsyncIterator[t
 
 async def test_a_reply_stands_under_what_it_answers(gateway: XGateway, network: Sandbox) -> None:
     await network.seed({"id": "1001", "text": "@acme mon colis ?", "username": "jo"})
-    answer = await gateway.post("acme", "1001", "On regarde ^Ana")
+    answer = await gateway.post(answer_to("1001", "On regarde ^Ana"))
 
     assert isinstance(answer, Answered)
     [post] = await network.received()
@@ -66,8 +72,8 @@ async def test_a_reply_stands_under_what_it_answers(gateway: XGateway, network: 
 
 
 async def test_each_handle_posts_as_itself(gateway: XGateway, network: Sandbox) -> None:
-    await gateway.post("acme", "1001", "Bonjour")
-    await gateway.post("acme_en", "1002", "Bonjour")
+    await gateway.post(answer_to("1001", "Bonjour"))
+    await gateway.post(answer_to("1002", "Bonjour", handle="acme_en"))
 
     assert [post["account"] for post in await network.received()] == ["acme_en", "acme"]
 
@@ -77,7 +83,7 @@ async def test_a_failure_is_answered_once_and_nothing_repeats_it(
     gateway: XGateway, network: Sandbox, status: int
 ) -> None:
     await network.next({"kind": "error", "status": status})
-    answer = await gateway.post("acme", "1001", "Bonjour")
+    answer = await gateway.post(answer_to("1001", "Bonjour"))
 
     assert isinstance(answer, Answered)
     assert answer.status == status
@@ -85,8 +91,8 @@ async def test_a_failure_is_answered_once_and_nothing_repeats_it(
 
 
 async def test_a_duplicate_is_refused_in_the_networks_words(gateway: XGateway) -> None:
-    await gateway.post("acme", "1001", "Bonjour")
-    answer = await gateway.post("acme", "1001", "Bonjour")
+    await gateway.post(answer_to("1001", "Bonjour"))
+    answer = await gateway.post(answer_to("1001", "Bonjour"))
 
     assert isinstance(answer, Answered)
     assert answer.status == 403
@@ -95,13 +101,13 @@ async def test_a_duplicate_is_refused_in_the_networks_words(gateway: XGateway) -
 
 async def test_an_answer_that_never_comes_is_lost(gateway: XGateway, network: Sandbox) -> None:
     await network.next({"kind": "no_answer", "seconds": 10})
-    assert isinstance(await gateway.post("acme", "1001", "Bonjour"), Lost)
+    assert isinstance(await gateway.post(answer_to("1001", "Bonjour")), Lost)
     assert len(await network.received()) == 1
 
 
 async def test_what_could_not_connect_was_not_sent() -> None:
     gateway = XGateway("http://127.0.0.1:9", "token", post_limit=LIMIT)
-    assert isinstance(await gateway.post("acme", "1001", "Bonjour"), NotSent)
+    assert isinstance(await gateway.post(answer_to("1001", "Bonjour")), NotSent)
     await gateway.close()
 
 
@@ -116,7 +122,7 @@ async def test_what_could_not_connect_was_not_sent() -> None:
 )
 async def test_a_connection_that_breaks_after_writing_is_lost(answer: bytes | None) -> None:
     async with rude(answer) as (gateway, heard):
-        exchange: Exchange = await gateway.post("acme", "1001", "Bonjour")
+        exchange = await gateway.post(answer_to("1001", "Bonjour"))
     assert isinstance(exchange, Lost)
     assert len(heard) == 1
 
@@ -124,19 +130,19 @@ async def test_a_connection_that_breaks_after_writing_is_lost(answer: bytes | No
 async def test_a_redirect_is_not_followed() -> None:
     answer = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /2/tweets\r\nContent-Length: 0\r\n\r\n"
     async with rude(answer) as (gateway, heard):
-        exchange = await gateway.post("acme", "1001", "Bonjour")
+        exchange = await gateway.post(answer_to("1001", "Bonjour"))
     assert isinstance(exchange, Answered)
     assert (exchange.status, len(heard)) == (307, 1)
 
 
 async def test_our_posts_since_a_mention_are_read_to_the_end(gateway: XGateway, network: Sandbox) -> None:
-    await gateway.post("acme", "1000", "avant")
+    await gateway.post(answer_to("1000", "avant"))
     [before] = await network.received()
     for n in range(230):
-        await gateway.post("acme", str(2000 + n), f"Réponse {n}")
-    await gateway.post("other", "2000", "d'un autre")
+        await gateway.post(answer_to(str(2000 + n), f"Réponse {n}"))
+    await gateway.post(answer_to("2000", "d'un autre", handle="other"))
 
-    posts = await gateway.own_posts_since("acme", before["id"])
+    posts = await gateway.look(answer_to(before["id"]))
 
     assert [post.in_reply_to for post in posts] == [str(2000 + n) for n in reversed(range(230))]
     assert {post.created_at.microsecond for post in posts if post.created_at} == {0}
@@ -147,22 +153,22 @@ async def test_our_posts_since_a_mention_are_read_to_the_end(gateway: XGateway, 
 @pytest.mark.parametrize("fields_name", ["tweet.fields", "post.fields"])
 async def test_a_reply_is_found_under_the_fields_old_name_and_its_new_one(network: Sandbox, fields_name: str) -> None:
     gateway = XGateway(network.url, "token", post_limit=LIMIT, fields_name=fields_name)
-    await gateway.post("acme", "1001", "Bonjour")
-    [post] = await gateway.own_posts_since("acme", "1001")
+    await gateway.post(answer_to("1001", "Bonjour"))
+    [post] = await gateway.look(answer_to("1001"))
     await gateway.close()
 
     assert (post.in_reply_to, post.text) == ("1001", "Bonjour")
 
 
 async def test_an_empty_timeline_is_read(gateway: XGateway) -> None:
-    assert await gateway.own_posts_since("acme", "1001") == []
+    assert await gateway.look(answer_to("1001")) == []
 
 
 @pytest.mark.parametrize("status", [401, 429, 503])
 async def test_a_timeline_that_cannot_be_read_says_nothing(gateway: XGateway, network: Sandbox, status: int) -> None:
     await network.next({"kind": "error", "on": "read", "status": status})
     with pytest.raises(Unavailable, match=str(status)):
-        await gateway.own_posts_since("acme", "1001")
+        await gateway.look(answer_to("1001"))
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b'{"errors":[{"title":"Not Found"}]}'])
@@ -170,7 +176,7 @@ async def test_a_timeline_in_another_shape_says_nothing(body: bytes) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     async with rude(answer) as (gateway, _):
         with pytest.raises(Unavailable):
-            await gateway.own_posts_since("acme", "1001")
+            await gateway.look(answer_to("1001"))
 
 
 async def test_the_networks_new_words_are_read_too() -> None:
@@ -202,7 +208,7 @@ async def test_the_networks_new_words_are_read_too() -> None:
         fields_name="post.fields",
         transport=httpx2.MockTransport(answer),
     )
-    [post] = await gateway.own_posts_since("acme", "19")
+    [post] = await gateway.look(answer_to("19"))
     await gateway.close()
 
     assert (post.post_id, post.in_reply_to, post.text) == ("20", "19", "le texte entier")
@@ -217,8 +223,8 @@ async def test_the_token_stands_in_the_request_and_nowhere_else(
     caplog.set_level(0)
     await network.next({"kind": "error", "on": "read"})
     with pytest.raises(Unavailable) as error:
-        await gateway.own_posts_since("acme", "1001")
-    await gateway.post("acme", "1001", "un texte privé")
+        await gateway.look(answer_to("1001"))
+    await gateway.post(answer_to("1001", "un texte privé"))
 
     said = caplog.text + str(error.value) + repr(error.value.__cause__) + repr(gateway)
     assert "sandbox-acme" not in said

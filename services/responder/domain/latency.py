@@ -10,13 +10,15 @@ import msgspec
 WITHIN_SECONDS = (3600, 5400, 86400)
 """The report says which share was answered within each of these."""
 
-How = Literal["direct", "covered", "any"]
-"""Which answers count: those that name the mention, those that come after it in its conversation, the first of both."""
+How = Literal["direct", "covered", "any", "machine"]
+"""Which answers count: those that name the mention, those that come after it in its conversation, the first of both;
+or what a machine wrote, which is in none of these."""
 
 _ANSWERS: dict[How, str] = {
     "direct": "our earliest post that answers it directly",
     "covered": "our earliest post after it in its conversation that answers another message of it",
     "any": "our earliest post that answers it, directly or after it in its conversation",
+    "machine": "the earliest post by which a machine of ours answers it",
 }
 
 
@@ -34,7 +36,7 @@ class Latency(msgspec.Struct, frozen=True, gc=False):
 
     network: str
     post_id: str
-    how: str  # direct, covered
+    how: str  # direct, covered, machine
     own_post_id: str
     reply_id: str  # "" where it was not sent through us
     posted_at: datetime
@@ -46,6 +48,7 @@ class Latency(msgspec.Struct, frozen=True, gc=False):
     intent: str
     team: str
     conversation_id: str
+    business_seconds: float | None = None  # opening time of its queue; None: not told
 
 
 @dataclass(frozen=True, slots=True)

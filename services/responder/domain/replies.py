@@ -92,6 +92,9 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     key: str  # of the event, so that what concerns one person stays in order
     routed_at: datetime
     conversation_version: int = 0  # of the conversation, with this message in it; 0: told by an older router
+    outcome: str = ""  # opened, joined, set_aside, answered; empty: heard of before this was kept
+    incident: str = ""
+    sentiment: str = ""  # empty: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,13 @@ class NothingToFollow:
 
 
 def accept(
-    target: Target, live: Sequence[Reply], follow_up_of: str, sendable: Collection[str], approval: str = ""
+    target: Target,
+    live: Sequence[Reply],
+    follow_up_of: str,
+    sendable: Collection[str],
+    approval: str = "",
+    *,
+    private: Collection[str] = (),
 ) -> Accepted | Taken | NothingToFollow:
     """Whether this mention may get a (further) reply, and how it begins.
 
@@ -177,6 +186,7 @@ def accept(
     Args:
         live: the mention's replies in a live state, oldest first.
         sendable: the networks we have a gateway to.
+        private: those of them on which we can send private messages.
         approval: why somebody else has to read it first; empty: nobody has to.
     """
     if live:
@@ -191,8 +201,8 @@ def accept(
         return NothingToFollow()
     if target.network not in sendable:
         return Accepted("manual_required", f"there is no way to post on {target.network} from here yet")
-    if target.private:
-        return Accepted("manual_required", "private messages cannot be sent from here yet")
+    if target.private and target.network not in private:
+        return Accepted("manual_required", f"private messages on {target.network} cannot be sent from here")
     return Accepted("approval_pending", approval) if approval else Accepted("queued")
 
 

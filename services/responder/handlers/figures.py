@@ -14,6 +14,7 @@ from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
 from services.responder.domain.budget import Budget
 from services.responder.domain.latency import Latency
+from services.responder.domain.report import Exchange
 from services.responder.store import budgets
 from services.responder.store import replies as store
 
@@ -53,6 +54,12 @@ class Figures:
         """These mentions have an answer now and had none."""
         for latency in latencies:
             self._latency.labels("first", latency.queue).observe(latency.latency_seconds)
+
+    def exchanged(self, exchanges: Sequence[Exchange]) -> None:
+        """These exchanges have their answer now; a conversation's first is told by `answered`."""
+        for exchange in exchanges:
+            if exchange.kind == "next":
+                self._latency.labels("next", exchange.queue).observe(exchange.elapsed_seconds)
 
     def left_out(self, n: int, reason: str) -> None:
         """So many answers cannot be measured."""

@@ -1,19 +1,29 @@
 """`work.items` in: which mentions can be answered, and which were."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
-from libs.common.events import Event, MentionAnswered, MentionRouted, of_type
+from libs.common.events import (
+    Event,
+    MentionAnswered,
+    MentionRouted,
+    ResponseBreached,
+    StoppedClock,
+    WorkItemCanceled,
+    WorkItemCompleted,
+    of_type,
+)
 from services.responder.domain.freshness import Answer
 from services.responder.domain.latency import Latency, waited
 from services.responder.domain.replies import Target, seen_on_the_network
+from services.responder.domain.report import ClockEnd, Exchange, exchanges
 from services.responder.handlers.figures import Figures, after_commit
 from services.responder.handlers.told import tell
 from services.responder.store import mentions as store
-from services.responder.store import replies
+from services.responder.store import replies, report
 
 
 @dataclass(frozen=True)
@@ -30,9 +40,11 @@ class Mentions:
         settled = await self._settle_by_hand(session, answers)
         latencies, left_out = waited(_latency(event) for event in answers)
         new = await store.keep_latencies(session, latencies)
+        begun = await _keep_for_the_report(session, events, answers)
 
         def count() -> None:
             self.figures.answered([latency for latency in new if latency.how == "direct"])
+            self.figures.exchanged(begun)
             self.figures.left_out(left_out, "answered_before_posted")
             for _ in range(settled):
                 self.figures.became("posted")
@@ -58,6 +70,67 @@ class Mentions:
                     n += 1
                     break
         return n
+
+
+async def _keep_for_the_report(
+    session: AsyncSession, events: Sequence[Event], answers: Sequence[MentionAnswered]
+) -> list[Exchange]:
+    """What the report counts beside latencies; returns the exchanges that are new."""
+    breached = of_type(ResponseBreached, events)
+    ends = [event for event in events if isinstance(event, WorkItemCompleted | WorkItemCanceled)]
+    await report.keep_ends(session, ends)
+    await report.keep_posts(session, answers)
+    openers = await report.openers(session, {event.conversation_id for event in breached})
+    missed = [_missed(event, opener) for event in breached if (opener := _opener(openers, event))]
+    await report.keep_clocks(session, missed + [_stopped(event, event.clock) for event in answers if event.clock])
+    touched = {event.conversation_id for event in answers if not event.automatic}
+    return await report.keep_exchanges(session, touched, exchanges(await report.answered(session, touched)))
+
+
+def _opener(openers: Mapping[tuple[str, str], report.Opener], event: ResponseBreached) -> report.Opener | None:
+    """Whose deadline it was; an item that was reopened has no message of its own."""
+    conversation = event.conversation_id
+    return openers.get((conversation, event.item_id)) or openers.get((conversation, ""))
+
+
+def _missed(event: ResponseBreached, opener: report.Opener) -> ClockEnd:
+    return ClockEnd(
+        item_id=event.item_id,
+        kind=event.kind,
+        state="breached",
+        policy=event.policy,
+        urgency=event.urgency,
+        started_at=event.started_at or opener.posted_at,
+        due_at=event.due_at,
+        stopped_at=None,
+        conversation_id=event.conversation_id,
+        network=opener.network,
+        handle=opener.handle,
+        queue=event.queue,
+        language=opener.language,
+        intent=opener.intent,
+        team=event.team,
+    )
+
+
+def _stopped(event: MentionAnswered, clock: StoppedClock) -> ClockEnd:
+    return ClockEnd(
+        item_id=clock.item_id,
+        kind=clock.kind,
+        state="met" if clock.met else "breached",
+        policy=clock.policy,
+        urgency=clock.urgency,
+        started_at=clock.started_at,
+        due_at=clock.due_at,
+        stopped_at=event.answered_at,
+        conversation_id=event.conversation_id,
+        network=event.network,
+        handle=event.handle,
+        queue=event.queue,
+        language=event.language,
+        intent=event.intent,
+        team=event.team,
+    )
 
 
 def _latest(answers: Sequence[MentionAnswered]) -> dict[str, Answer]:
@@ -90,6 +163,9 @@ def _target(event: MentionRouted) -> Target:
         key=event.key,
         routed_at=event.occurred_at,
         conversation_version=event.conversation_version,
+        outcome=event.outcome,
+        incident=event.incident,
+        sentiment=event.sentiment or "",
     )
 
 
@@ -97,7 +173,7 @@ def _latency(event: MentionAnswered) -> Latency:
     return Latency(
         network=event.network,
         post_id=event.post_id,
-        how=event.how,
+        how="machine" if event.automatic else event.how,
         own_post_id=event.own_post_id,
         reply_id=event.reply_id,
         posted_at=event.posted_at,
@@ -109,4 +185,5 @@ def _latency(event: MentionAnswered) -> Latency:
         intent=event.intent,
         team=event.team,
         conversation_id=event.conversation_id,
+        business_seconds=event.business_seconds,
     )

@@ -106,6 +106,7 @@ class Replies:
     changes: Changes
     figures: Figures
     sendable: Collection[str]
+    private: Collection[str] = ()  # the networks on which we can send private messages
     undo: timedelta = timedelta()  # how long what is queued can be taken back for sure
 
     async def ask(self, session: AsyncSession, wish: Wish, teams: Collection[str]) -> Reply | Refusal:
@@ -237,7 +238,8 @@ class Replies:
         handle = await rules.of_handle(session, target.network, target.handle)
         agent = await rules.of_agent(session, draft.agent)
         live = await store.live_replies(session, draft.network, draft.in_reply_to)
-        answer = accept(target, live, draft.follow_up_of, self.sendable, why_approval(handle, agent))
+        approval = why_approval(handle, agent)
+        answer = accept(target, live, draft.follow_up_of, self.sendable, approval, private=self.private)
         if not isinstance(answer, Accepted):
             return answer
         used = await self._version(session, draft.template, teams) if draft.template else None

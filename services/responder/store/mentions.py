@@ -1,11 +1,12 @@
 """Mentions as the responder needs them: what can be answered, what was, and how long that took."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict as asdict_
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
@@ -16,14 +17,17 @@ from libs.common.errors import Raced
 from services.responder.domain.freshness import Answer
 from services.responder.domain.latency import How, Latency, Spread
 from services.responder.domain.replies import Target
+from services.responder.domain.report import Basis, offsets
+from services.responder.store.report_spread import hour_of_day, spread
 from services.responder.store.tables import ANSWERS, LATENCIES, TARGETS
 
-GroupBy = Literal["queue", "handle", "intent", "language", "network", "none"]
+GroupBy = Literal["queue", "handle", "intent", "language", "network", "hour", "none"]
 
 _MENTION = ("network", "post_id")
 _TARGET_CHANGES = tuple(column.name for column in TARGETS.c if column.name not in _MENTION)
 _ANSWERED = (*_MENTION, "how")
 _LATENCY_CHANGES = tuple(column.name for column in LATENCIES.c if column.name not in _ANSWERED)
+_UTC = ZoneInfo("UTC")
 _new = sa.literal_column
 _NOT_OLDER = _new("excluded.routed_at") >= TARGETS.c.routed_at  # a dead letter replayed late undoes nothing
 _EARLIER = sa.tuple_(_new("excluded.answered_at"), _new("excluded.own_post_id")) < sa.tuple_(
@@ -120,12 +124,24 @@ async def response_latency(
     teams: Collection[str],
     within_seconds: Sequence[int],
     how: How = "direct",
+    basis: Basis = "elapsed",
+    zone: ZoneInfo = _UTC,
 ) -> list[Spread]:
     """How long the mentions posted in [since, until) waited, by group, in the order of the groups' names.
 
     Everything is computed in the database: one walk along the index on `posted_at`.
+
+    Args:
+        zone: of the hours, where they are the groups.
     """
-    rows = await session.execute(_spread(since, until, group_by, teams, within_seconds, how))
+    dialect = session.get_bind().dialect.name
+    ahead = offsets(zone, since, until) if group_by == "hour" else [(since, 0)]
+    values = _waits(since, until, group_by, teams, how, basis, hour_of_day(LATENCIES.c.posted_at, ahead, dialect))
+    return spreads(await session.execute(spread(values, within_seconds)), group_by, within_seconds)
+
+
+def spreads(rows: Iterable[Any], group_by: str, within_seconds: Sequence[int]) -> list[Spread]:
+    """The rows of a `spread`."""
     return [
         Spread(
             row.key if group_by != "none" else None,
@@ -142,48 +158,43 @@ async def response_latency(
     ]
 
 
-def _spread(
+async def without_hours(
+    session: AsyncSession, since: datetime, until: datetime, teams: Collection[str], how: How
+) -> int:
+    """How many answers to mentions of [since, until) have no time in opening hours."""
+    asked = LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until, visible(LATENCIES.c.team, teams)
+    mention = LATENCIES.c.network, LATENCIES.c.post_id
+    known = sa.func.count(LATENCIES.c.business_seconds)
+    found = sa.select(*mention).where(*asked, _of_kind(how)).group_by(*mention).having(known == 0).subquery()
+    return int(await session.scalar(sa.select(sa.func.count()).select_from(found)) or 0)
+
+
+def _waits(
     since: datetime,
     until: datetime,
     group_by: GroupBy,
     teams: Collection[str],
-    within_seconds: Sequence[int],
-    how: How = "direct",
-) -> sa.Select[Any]:
-    key: sa.ColumnElement[Any] = sa.literal("") if group_by == "none" else LATENCIES.c[group_by]
-    asked = sa.and_(LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until, visible(LATENCIES.c.team, teams))
-    waited = LATENCIES.c.latency_seconds.label("waited")
-    if how == "any":  # the first of both
-        first = sa.func.min(key).label("key"), sa.func.min(LATENCIES.c.latency_seconds).label("waited")
-        mention = LATENCIES.c.network, LATENCIES.c.post_id
-        answered = sa.select(*first).where(asked).group_by(*mention).subquery()
+    how: How,
+    basis: Basis = "elapsed",
+    hour: sa.ColumnElement[str] | None = None,
+) -> sa.FromClause:
+    key: sa.ColumnElement[Any]
+    if group_by == "hour" and hour is not None:
+        key = hour
     else:
-        of_kind = LATENCIES.c.how == sa.literal_column(f"'{how}'")
-        answered = sa.select(key.label("key"), waited).where(asked, of_kind).subquery()
-    ranked = sa.select(
-        answered.c.key,
-        answered.c.waited,
-        sa.func.row_number().over(partition_by=answered.c.key, order_by=answered.c.waited).label("rank"),
-        sa.func.count().over(partition_by=answered.c.key).label("n"),
-    ).subquery()
+        key = sa.literal("") if group_by == "none" else LATENCIES.c[group_by]
+    seconds = LATENCIES.c.latency_seconds if basis == "elapsed" else LATENCIES.c.business_seconds
+    asked = [LATENCIES.c.posted_at >= since, LATENCIES.c.posted_at < until, visible(LATENCIES.c.team, teams)]
+    if basis == "business":
+        asked.append(seconds.is_not(None))
+    if how == "any":  # the first of both
+        first = sa.func.min(key).label("key"), sa.func.min(seconds).label("waited")
+        mention = LATENCIES.c.network, LATENCIES.c.post_id
+        return sa.select(*first).where(*asked, _of_kind(how)).group_by(*mention).subquery()
+    return sa.select(key.label("key"), seconds.label("waited")).where(*asked, _of_kind(how)).subquery()
 
-    def percentile(p: int) -> sa.ColumnElement[float]:
-        """Nearest rank: the value at rank ceil(p / 100 * n), in whole numbers."""
-        return sa.func.min(sa.case((ranked.c.rank * 100 >= ranked.c.n * p, ranked.c.waited)))
 
-    return (
-        sa.select(
-            ranked.c.key,
-            sa.func.count().label("answered"),
-            sa.func.min(ranked.c.waited).label("min"),
-            *[percentile(p).label(f"p{p}") for p in (50, 90, 99)],
-            sa.func.max(ranked.c.waited).label("max"),
-            sa.func.avg(ranked.c.waited).label("mean"),
-            *[
-                sa.func.sum(sa.case((ranked.c.waited <= seconds, 1), else_=0)).label(f"within_{seconds}")
-                for seconds in within_seconds
-            ],
-        )
-        .group_by(ranked.c.key)
-        .order_by(ranked.c.key)
-    )
+def _of_kind(how: How) -> sa.ColumnElement[bool]:
+    if how == "any":
+        return LATENCIES.c.how != sa.literal_column("'machine'")
+    return LATENCIES.c.how == sa.literal_column(f"'{how}'")

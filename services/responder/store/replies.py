@@ -167,17 +167,6 @@ async def claimed_posts(session: AsyncSession, network: str, post_id: str) -> se
     return {row.own_post_id for row in await session.execute(question)}
 
 
-async def count_sending(session: AsyncSession, network: str, handle: str, but: str) -> int:
-    """How many others of this account's replies are on their way."""
-    question = sa.select(sa.func.count()).where(
-        REPLIES.c.state == sa.literal_column("'sending'"),
-        REPLIES.c.network == network,
-        REPLIES.c.handle == handle,
-        REPLIES.c.id != but,
-    )
-    return int((await session.execute(question)).scalar_one())
-
-
 async def count_unknown(session: AsyncSession) -> int:
     """How many replies nobody knows the fate of."""
     question = sa.select(sa.func.count()).select_from(REPLIES).where(REPLIES.c.state == sa.literal_column("'unknown'"))

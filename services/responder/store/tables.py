@@ -36,7 +36,11 @@ TARGETS = sa.Table(
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("routed_at", UtcDateTime, nullable=False),
     sa.Column("conversation_version", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("incident", sa.Text, nullable=False),
+    sa.Column("sentiment", sa.Text, nullable=False),
     sa.Index("targets_of_conversation", "conversation_id"),
+    sa.Index("targets_posted", "posted_at"),
 )
 ANSWERS = sa.Table(
     "answers",  # the latest of each conversation
@@ -65,7 +69,9 @@ LATENCIES = sa.Table(
     sa.Column("intent", sa.Text, nullable=False),
     sa.Column("team", sa.Text, nullable=False),
     sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("business_seconds", sa.Double),
     sa.Index("latencies_posted", "posted_at"),
+    sa.Index("latencies_of_conversation", "conversation_id"),
 )
 REPLIES = sa.Table(
     "replies",

@@ -32,7 +32,7 @@ from services.router.domain.routing import (
 )
 from services.router.domain.setup import Setup
 from services.router.domain.waiting import Item, given, raised
-from services.router.handlers.events_of import assigned_event, completed_event
+from services.router.handlers.events_of import assigned_event, breached_event, completed_event
 from services.router.handlers.failed_replies import FailedReplies
 from services.router.handlers.figures import Figures
 from services.router.handlers.own_posts import answered_event, on_own_post
@@ -172,6 +172,8 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
                 floor.close(joined.item, done, "wrapped")
                 told.append(completed_event(done, event, "wrapped", floor.now))
             floor.open(item)
+            if item.late and item.due_at is not None:  # no timer will tell it
+                told.append(breached_event(item, item.due_at, event.key, floor.now, event.traceparent))
             if returns_to:
                 floor.returning[item.id] = (returns_to, event)
             outcome, item_id, queue = "opened", item.id, item.queue
@@ -211,9 +213,10 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
             team=conversation.team,
             incident=conversation.item.routing.incident if item_id and conversation.item is not None else "",
             conversation_version=conversation.version,
+            sentiment=event.labels.sentiment,
         )
     )
-    return told + [answered_event(kept, event, answer, floor) for answer in answers]
+    return told + [answered_event(kept, event, answer, floor, setup=setup) for answer in answers]
 
 
 async def _give_back_to_the_same(session: AsyncSession, floor: Floor, setup: Setup) -> list[Event]:

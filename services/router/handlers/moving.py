@@ -252,4 +252,5 @@ def _routed(row: dict[str, Any], before: Conversation, talk: Conversation, now: 
         queue=row["queue"],
         team=talk.team,
         incident=(row["routing"] or {}).get("incident", ""),
+        sentiment=labels.sentiment,
     )

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import db
 from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
-from libs.common.events import ResponseBreached, ResponseWarned, derived_id
+from libs.common.events import ResponseWarned, derived_id
 from libs.common.outbox import emit
 from services.router.domain.setup import Setup
 from services.router.domain.waiting import Changed, Completed, Released, tick
-from services.router.handlers.events_of import done_event, released_event
+from services.router.handlers.events_of import breached_event, done_event, released_event
 from services.router.handlers.figures import Figures
 from services.router.handlers.presence import relieve
 from services.router.store import agents, clocks, items, leases, reservations
@@ -118,8 +118,9 @@ class Timers:
                     else:
                         moved.append(WorkItem(after, work.key, work.reason, now))
                     if "breached" in happened:
+                        assert item.due_at is not None
                         breached.append(item.id)
-                        emit(session, [_breached(work, now)])
+                        emit(session, [breached_event(item, item.due_at, work.key, now)])
                     elif warned:
                         emit(session, [_warned(work, warned, now)])
         await items.load_agents(session, loads, now)
@@ -144,23 +145,6 @@ class Timers:
 
 
 _ONE_AT_A_TIME = sa.select(sa.func.pg_try_advisory_xact_lock(sa.func.hashtext("router.timers")))
-
-
-def _breached(work: WorkItem, now: datetime) -> ResponseBreached:
-    item = work.item
-    assert item.due_at is not None
-    return ResponseBreached(
-        event_id=derived_id(item.id, ResponseBreached.type, item.due_at.isoformat()),
-        occurred_at=now,
-        key=work.key,
-        item_id=item.id,
-        conversation_id=item.conversation_id,
-        queue=item.queue,
-        urgency=item.urgency,
-        due_at=item.due_at,
-        agent=item.agent,
-        team=item.team,
-    )
 
 
 def _warned(work: WorkItem, share: float, now: datetime) -> ResponseWarned:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 ROOT = Path(__file__).parents[3]
 SECONDS = 30
 ALL = ".*"
-
-NOT_YET: dict[str, str] = {
-    "network_answers_total": "the responder does not count them yet",
-    "network_cost_dollars_total": "the responder knows no prices yet",
-}
-"""Metrics that a panel or an alarm waits for; once one is there its queries are checked as all others."""
 
 MAY_BE_ABSENT: dict[str, str] = {
     "dead_letters_total": "the demo has none: a series is born with the first",
@@ -52,8 +46,16 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         text = text.replace("rules/", f"{ROOT}/deploy/prometheus/rules/")
         (folder / "prometheus.yml").write_text(text)
         with Prometheus.start(folder / "server", folder / "prometheus.yml") as server:
-            time.sleep(SECONDS)  # rates want a past
+            until(lambda: bool(server.query(f"min(count_over_time(up[5m])) >= {SECONDS}")))  # rates want a past
             yield server
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Ask until it is so."""
+    end = time.monotonic() + 4 * SECONDS
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.5)
 
 
 def missing(expr: str, names: set[str]) -> set[str]:
@@ -77,28 +79,26 @@ def test_every_metric_that_is_asked_for_is_exported(prometheus: Prometheus) -> N
     wanted += [variable.metric for board in BOARDS for variable in board.variables]
     wanted += [rule.expr for rule in RULES] + [alert.expr for alert in ALERTS]
     absent = set().union(*(missing(expr, names | recorded) for expr in wanted))
-    assert absent <= NOT_YET.keys() | MAY_BE_ABSENT.keys()
+    assert absent <= MAY_BE_ABSENT.keys()
 
 
 def test_every_query_of_every_panel_gives_data(prometheus: Prometheus) -> None:
-    waiting = waits_for(prometheus)
     empty = []
     for board in BOARDS:
         for panel in board.panels:
             where = f"{board.slug}: {panel.title}"
             for query in panel.queries:
                 found = prometheus.query(asked(query.expr))
-                if not [one for one in found if one["value"][1] != "NaN"] and not waiting(query.expr):
+                if not [one for one in found if one["value"][1] != "NaN"]:
                     empty.append((where, query.expr))
     assert [one for one in empty if one[0] not in MAY_BE_EMPTY] == []
 
 
 def test_every_recording_rule_gives_data_and_every_alarm_is_well(prometheus: Prometheus) -> None:
-    waiting = waits_for(prometheus)
     rules = prometheus.rules()
     assert {rule["name"] for rule in rules} == {rule.name for rule in RULES} | {alert.name for alert in ALERTS}
     assert [(rule["name"], rule["lastError"]) for rule in rules if rule["health"] != "ok"] == []
-    empty = [rule.name for rule in RULES if not waiting(rule.expr) and not prometheus.query(rule.name)]
+    empty = [rule.name for rule in RULES if not prometheus.query(rule.name)]
     assert [name for name in empty if name not in MAY_BE_EMPTY] == []
 
 
@@ -106,18 +106,3 @@ def test_a_house_that_is_well_pages_nobody(prometheus: Prometheus) -> None:
     ops = [alert.name for alert in ALERTS if alert.audience == "ops"]
     sounding = {rule["name"] for rule in prometheus.rules() if rule.get("state") in ("firing", "pending")}
     assert sounding & set(ops) == set()
-
-
-def waits_for(prometheus: Prometheus) -> "Waiting":
-    """Tells of an expression whether it asks for something that is not there yet."""
-    return Waiting(NOT_YET.keys() - prometheus.names())
-
-
-class Waiting:
-    """Names that are not there yet, and the rules made of them."""
-
-    def __init__(self, absent: set[str]) -> None:
-        self._absent = absent | {rule.name for rule in RULES if any(name in rule.expr for name in absent)}
-
-    def __call__(self, expr: str) -> bool:
-        return any(name in expr for name in self._absent)

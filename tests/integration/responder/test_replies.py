@@ -146,22 +146,22 @@ async def test_a_bad_field_is_named(world: World, body: dict[str, Any], path: st
     assert [error["path"] for error in answer.json()["errors"]] == [path]
 
 
-@pytest.mark.parametrize(
-    ("mention", "reason"),
-    [
-        ({"network": "crm"}, "there is no way to post on crm from here yet"),
-        ({"private": True}, "private messages cannot be sent from here yet"),
-    ],
-)
-async def test_what_we_cannot_send_is_for_a_person(world: World, mention: dict[str, Any], reason: str) -> None:
-    await world.hears(routed(**mention))
-    answer = await world.ask(network=mention.get("network", "x"))
+@pytest.mark.parametrize("private", [False, True])
+async def test_what_we_cannot_send_is_for_a_person(world: World, private: bool) -> None:
+    await world.hears(routed(network="crm", private=private))
+    answer = await world.ask(network="crm")
 
+    reason = "there is no way to post on crm from here yet"
     assert (answer.json()["state"], answer.json()["reason"]) == ("manual_required", reason)
     [told] = of_type(ReplyFailed, await world.told())
     assert (told.state, told.reason) == ("manual_required", reason)
     await world.sends()
     assert await world.sandbox.attempts() == 0
+
+
+async def test_a_private_message_on_x_is_answered_from_here(world: World) -> None:
+    await world.hears(routed(private=True))
+    assert (await world.ask()).json()["state"] == "queued"
 
 
 async def test_a_queued_reply_can_be_taken_back(world: World) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 
 from libs.common.events import ReplyPosted, of_type
@@ -140,11 +141,21 @@ async def test_strangers_touch_no_draft(world: World) -> None:
 # --- by hand
 
 
-async def manual(world: World, **more: Any) -> Any:
-    await world.hears(routed(private=True))
-    answer = (await world.ask(**more)).json()
-    assert answer["state"] == "manual_required"
-    return answer
+_CLOSED = httpx2.MockTransport(
+    lambda _request: httpx2.Response(403, json={"detail": "You do not have permission to DM one or more participants."})
+)
+
+
+async def manual(world: World, post_id: str = "1001") -> Any:
+    """A private reply to somebody who takes no messages."""
+    await world.hears(routed(post_id, private=True))
+    id_ = (await world.ask(post_id)).json()["id"]
+    async with world.sender(transport=_CLOSED) as sender:
+        await sender.turn()
+        await sender.finish()
+    reply = await world.reply(id_)
+    assert reply["state"] == "manual_required"
+    return reply
 
 
 async def test_a_person_posts_it_and_says_so(world: World) -> None:
@@ -166,8 +177,7 @@ async def test_a_person_posts_it_and_says_so(world: World) -> None:
 
 async def test_a_post_is_only_one_reply(world: World) -> None:
     first = await manual(world)
-    await world.hears(routed("1002", private=True))
-    second = (await world.ask("1002")).json()
+    second = await manual(world, "1002")
     await world.http.post(f"/v1/replies/{first['id']}/mark-posted", json={"post_id": "h-1"})
     taken = await world.http.post(f"/v1/replies/{second['id']}/mark-posted", json={"post_id": "h-1"})
 

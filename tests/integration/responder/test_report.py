@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.responder.domain.latency import WITHIN_SECONDS
-from services.responder.store.mentions import _spread
+from services.responder.store.mentions import _waits
+from services.responder.store.report_spread import spread
 from tests.integration.responder.conftest import World
 from tests.integration.responder.mentions import MINUTE, NOON, answered
 
@@ -134,7 +135,7 @@ async def test_the_beginning_of_time_is_a_time(world: World) -> None:
 
 
 async def test_it_walks_along_the_index_on_the_mentions_time(world: World) -> None:
-    statement = _spread(NOON, NOON + MINUTE, "queue", {"main"}, WITHIN_SECONDS)
+    statement = spread(_waits(NOON, NOON + MINUTE, "queue", {"main"}, "direct"), WITHIN_SECONDS)
     async with world.database.begin() as session:
         bound = statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
         if world.database.dialect == "postgresql":

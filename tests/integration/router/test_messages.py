@@ -2,7 +2,15 @@
 
 import pytest
 
-from libs.common.events import Event, MentionAnswered, MentionRouted, WorkItemCanceled, WorkItemCompleted, of_type
+from libs.common.events import (
+    Event,
+    MentionAnswered,
+    MentionRouted,
+    ResponseBreached,
+    WorkItemCanceled,
+    WorkItemCompleted,
+    of_type,
+)
 from tests.integration.router.conftest import World
 from tests.integration.router.messages import MINUTE, NOON, deleted, mention, own_post, reply
 
@@ -201,7 +209,8 @@ async def test_a_large_batch_is_one_transaction_with_every_message_once(world: W
 
     assert len(await world.rows("mentions")) == 500
     assert len(await world.rows("work_items")) == 250
-    assert len(await world.told()) == 500
+    assert len(of_type(MentionRouted, await world.told())) == 500
+    assert len(of_type(ResponseBreached, await world.told())) == 250, "their deadlines passed long ago"
 
 
 async def test_an_answer_and_a_new_question_in_one_batch_close_the_old_item_and_open_a_new_one(world: World) -> None:
