@@ -132,6 +132,28 @@ def migrate(data: Data = Path("data"), database: DatabaseAddress = None) -> None
         out.print(line, soft_wrap=True)
 
 
+@app.command("restore-finish")
+def restore_finish(
+    backup_time: Annotated[
+        str, typer.Option("--backup-time", metavar="TIME", help="When the backup began: 2026-03-02T12:00:00Z.")
+    ],
+    data: Data = Path("data"),
+    bus: BusAddress = None,
+    database: DatabaseAddress = None,
+) -> None:
+    """After a backup was restored, before anything is started on it: no reply may go out twice.
+
+    Replies that may have gone out since are looked for on the network before anything is sent; router and responder
+    read the log again from ten minutes before the backup.
+    """
+    from cli import restore as room
+    from cli.installation import Installation
+    from cli.loop import run
+
+    for line in run(room.finish(Installation(data, bus, database), room.moment(backup_time))):
+        out.print(line, soft_wrap=True)
+
+
 @app.command()
 def topics(
     bus: Annotated[str, typer.Option("--bus", envvar="GUICHET_BUS", help="kafka://HOST:PORT[,HOST:PORT]")],
