@@ -326,14 +326,7 @@ async def test_a_browser_gets_a_page_that_runs_and_fetches_nothing(office: Offic
     answer = await office.asks(STATUS, headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
 
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    for said in (
-        'lang="fr"',
-        "@acme",
-        "Panne &lt;b&gt;du",
-        "Ouvert en permanence.",
-        "01 23 45 67 89",
-        "?lang=en&amp;format=page",
-    ):
+    for said in ('lang="fr"', "Panne &lt;b&gt;du", "Ouvert en permanence.", "?lang=en&amp;format=page"):
         assert said in answer.text
     assert re.search(r"<script|src=|https?://|@import|url\(", answer.text) is None
     assert (await office.asks(f"{STATUS}?format=page&lang=en")).text.count("Always open.") == 1
