@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -25,13 +26,14 @@ from services.router.handlers.events_of import assigned_event
 from services.router.handlers.figures import Figures
 from services.router.ids import typed_id
 from services.router.store import agents, items, lines, reservations
-from services.router.store.items import Change
+from services.router.store.items import Change, WorkItem
 from services.router.store.reservations import Reservation
 from services.router.store.setup import Setups
 
 log = structlog.get_logger()
 
 AT_ONCE = 50  # heads of each lane of a queue
+AT_MOST = 1600  # heads that are looked at where all before them were declined by those who are there
 POLL_SECONDS = 1.0
 SHOWN = 20  # candidates that a decision is kept with
 
@@ -80,51 +82,77 @@ class Dispatcher:
         queue = setup.queues.get(slug)
         if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), now):
             return 0
-        people = {slug: agent.as_candidate(setup) for slug, agent in seen.items()}
-        heads, known = await items.waiting(session, of_queue, AT_ONCE)
-        picks = known.get(slug, 0)
+        most, round_ = AT_ONCE, None
+        while round_ is None or (round_.passed_over(most) and most < AT_MOST):
+            most = most * 4 if round_ is not None else most
+            heads, picks = await items.waiting(session, of_queue, most)
+            people = {slug: agent.as_candidate(setup) for slug, agent in seen.items()}
+            round_ = _Round(queue, people, picks.get(slug, 0), setup, now)
+            round_.deal(heads)
+        await agents.load_seen(session, round_.loads, seen)
+        await items.write(session, round_.changes, now)
+        await reservations.add(session, round_.offers)
+        if round_.loads:
+            await items.count_picks(session, [(slug, round_.picks)])
+        emit(session, round_.told)
+        given_now = [change.item for change in round_.changes if change.item.state == "assigned"]
+        self._figures.assigned(session, given_now, now)
+        return len(round_.changes)
+
+
+class _Round:
+    """One look at a queue: who gets what, decided and not yet written."""
+
+    def __init__(self, queue: Queue, people: dict[str, Agent], picks: int, setup: Setup, now: datetime) -> None:
+        self._queue, self._people, self._setup, self._now = queue, people, setup, now
+        self.picks = picks
+        self.changes: list[Change] = []
+        self.offers: list[Reservation] = []
+        self.told: list[Event] = []
+        self.loads: Counter[str] = Counter()
+        self._declined: Counter[tuple[str, bool]] = (
+            Counter()
+        )  # of each lane: passed over, because who is there declined
+
+    def deal(self, heads: Sequence[WorkItem]) -> None:
+        """In our order, each to the one it suits best."""
         keys = {work.item.id: work.key for work in heads}
         waiting = {work.item.id: work.item for work in heads}
-        changes: list[Change] = []
-        offers: list[Reservation] = []
-        told: list[Event] = []
-        loads: Counter[str] = Counter()
-        nobody_for: set[tuple[str, str, int]] = set()  # people only get fuller in one turn
-        while waiting and (next_ := _next(waiting, picks)) is not None:
+        nobody_for: set[tuple[str, str, int]] = set()  # people only get fuller in one round
+        while waiting and (next_ := _next(waiting, self.picks)) is not None:
             item, order = waiting.pop(next_[0].id), next_[1]
             alike = (item.line, item.team, item.weight)
             if alike in nobody_for and not item.routing.declined_by:
                 continue
-            chosen, why = _candidate(item, queue, people, now)
-            if chosen is None:
-                if (above := _declined_by_all(item, queue, why, setup)) is not None:
-                    changes.append(Change(moved(item, above, setup, now), "declined_by_all", "router", why=why))
-                elif not item.routing.declined_by:
-                    nobody_for.add(alike)
-                continue
-            picks += 1
-            people[chosen.slug] = replace(chosen, used=chosen.used + item.weight, idle_since=None)
-            loads[chosen.slug] += item.weight
-            decided = {"order": order, "candidates": why}
-            if queue.dispatch == "assign":
-                held = given(item, chosen.slug, setup, now)
-                changes.append(Change(held, "dispatched", "router", chosen.slug, decided))
-                told.append(assigned_event(held, keys[item.id], now, ""))
+            chosen, why = _candidate(item, self._queue, self._people, self._now)
+            if chosen is not None:
+                self._give(item, chosen, keys[item.id], {"order": order, "candidates": why})
+            elif (above := _declined_by_all(item, self._queue, why, self._setup)) is not None:
+                there = moved(item, above, self._setup, self._now)
+                self.changes.append(Change(there, "declined_by_all", "router", why=why))
+            elif item.routing.declined_by:
+                self._declined[item.line, item.late] += 1
             else:
-                until = now + timedelta(seconds=queue.reservation_seconds)
-                held = offered(item, chosen.slug, until)
-                changes.append(Change(held, "offered", "router", chosen.slug, decided))
-                offers.append(_reservation(held, now, until))
-                told.append(_offered(held, offers[-1], keys[item.id], now))
-        await agents.load_seen(session, loads, seen)
-        await items.write(session, changes, now)
-        await reservations.add(session, offers)
-        if loads:
-            await items.count_picks(session, [(slug, picks)])
-        emit(session, told)
-        given_now = [change.item for change in changes if change.item.state == "assigned"]
-        self._figures.assigned(session, given_now, now)
-        return len(changes)
+                nobody_for.add(alike)
+
+    def passed_over(self, most: int) -> bool:
+        """Whether all that was seen of a lane was declined: behind it may wait what was not."""
+        return any(n >= most for n in self._declined.values())
+
+    def _give(self, item: Item, chosen: Agent, key: str, decided: dict[str, Any]) -> None:
+        self.picks += 1
+        self._people[chosen.slug] = replace(chosen, used=chosen.used + item.weight, idle_since=None)
+        self.loads[chosen.slug] += item.weight
+        if self._queue.dispatch == "assign":
+            held = given(item, chosen.slug, self._setup, self._now)
+            self.changes.append(Change(held, "dispatched", "router", chosen.slug, decided))
+            self.told.append(assigned_event(held, key, self._now, ""))
+        else:
+            until = self._now + timedelta(seconds=self._queue.reservation_seconds)
+            held = offered(item, chosen.slug, until)
+            self.changes.append(Change(held, "offered", "router", chosen.slug, decided))
+            self.offers.append(_reservation(held, self._now, until))
+            self.told.append(_offered(held, self.offers[-1], key, self._now))
 
 
 def _next(waiting: dict[str, Item], picks: int) -> tuple[Head, str] | None:

@@ -23,7 +23,7 @@ from services.router.store.items import Change, WorkItem
 from services.router.store.setup import Setups
 
 AT_ONCE = 100  # who asks while a hundred are being served waits for the next turn
-PASSED_OVER = 5  # more heads than asked for, where who asks may have declined some, or have no room for their weight
+PASSED_OVER = 50  # more heads than asked for, where who asks may have declined some, or have no room for their weight
 
 
 @dataclass(frozen=True)
