@@ -108,5 +108,6 @@ def _classified(event: MentionReceived, labels: Labels) -> MentionClassified:
         reach=event.reach,
         source=event.source,
         team=event.team,
+        summoned=event.summoned,
         labels=labels,
     )

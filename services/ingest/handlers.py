@@ -16,7 +16,7 @@ from libs.common.bus import Bus, Record, conversation_key, partition_of
 from libs.common.clock import Clock, utc_now
 from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
-from libs.common.events import MentionReceived, OwnPostReceived, encode
+from libs.common.events import MentionDeleted, MentionReceived, OwnPostReceived, derived_id, encode
 from libs.common.metrics import Metrics
 from libs.common.outbox import record_of
 from services.ingest import store
@@ -95,6 +95,10 @@ class Figures:
             self._metrics.published(MentionReceived.type, mentions)
         if own := taken.accepted - mentions:
             self._metrics.published(OwnPostReceived.type, own)
+
+    def deleted(self) -> None:
+        """A post is gone."""
+        self._metrics.published(MentionDeleted.type, 1)
 
 
 class Directory:
@@ -215,6 +219,28 @@ class Ingest:
         taken = Taken(len(records), duplicates, rejected)
         self._figures.took(source, taken, mentions, received_at)
         return taken
+
+    async def on_deleted(self, network: str, post_id: str, author_id: str = "") -> None:
+        """Somebody took a post away; returns when the log holds that.
+
+        Args:
+            author_id: keeps what concerns that person in order. Without it the deletion may overtake the post, which
+                the router bears.
+
+        Raises:
+            Unavailable: the log is away; say it again.
+        """
+        now = self._clock()
+        event = MentionDeleted(
+            event_id=derived_id("", MentionDeleted.type, f"{network}/{post_id}"),
+            occurred_at=now,
+            key=self._key_of(network, author_id or post_id),
+            traceparent=trace.traceparent(),
+            network=network,
+            post_id=post_id,
+        )
+        await self._bus.publish([record_of(event, "ingest", self._partition_of(event.key), value=encode(event))])
+        self._figures.deleted()
 
 
 class FileSource:

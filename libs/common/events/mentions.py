@@ -1,10 +1,14 @@
 """What people wrote, and what that is: told by ingest and by the classifier."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
 from libs.common.events.base import CLASSIFIED, RAW, Event, Labels, Reach, Utc
+
+Summoned = Literal["", "named", "quoted", "implied", "not"]
+"""How a public post calls the handle: its words name it, it quotes a post of it, it stands in a thread with it without
+naming it, none of these; empty: nobody told."""
 
 # --- mentions.raw: told by ingest; own posts and deletions go on to mentions.classified as they are
 
@@ -28,6 +32,7 @@ class _Mention(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     reach: Reach = Reach()
     source: str = "api"
     team: str = "main"  # whose handle it is
+    summoned: Summoned = ""
 
 
 class MentionReceived(_Mention, frozen=True, gc=False, kw_only=True, omit_defaults=True):

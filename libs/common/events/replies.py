@@ -4,6 +4,12 @@ from typing import ClassVar, Literal
 
 from libs.common.events.base import REPLIES, Event, Utc
 
+ReplyKind = Literal["reply", "holding", "closure", "survey", "automatic"]
+"""An answer; "I come back by ..."; the public word that it was settled in private; the two that a machine writes."""
+
+MACHINE: tuple[ReplyKind, ...] = ("survey", "automatic")
+"""Nobody has answered with one of these."""
+
 
 class ReplyPosted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """responder: the network holds our answer under this id since this time of its own."""
@@ -23,7 +29,7 @@ class ReplyPosted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True
     thread_id: str = ""
     private: bool = False
     team: str = "main"
-    kind: Literal["reply", "holding"] = "reply"
+    kind: ReplyKind = "reply"
     promised_at: Utc | None = None  # of a holding reply: back by then
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from libs.common.events.base import WORK_ITEMS, Event, Intent, Labels, Sentiment, Urgency, Utc
+from libs.common.events.mentions import Summoned
 
 
 class MentionRouted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -25,13 +26,35 @@ class MentionRouted(Event, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     intent: Intent
     urgency: Urgency
     conversation_id: str
-    outcome: Literal["opened", "joined", "set_aside", "answered"]
+    outcome: Literal["opened", "joined", "set_aside", "answered", "deleted"]
     item_id: str = ""
     queue: str = ""
     team: str = "main"
     incident: str = ""  # no machine writes to what belongs to one
     conversation_version: int = 0  # with this message in it
     sentiment: Sentiment | None = None
+    summoned: Summoned = ""
+    rating: int = 0  # 1..5: it answers a survey of ours with that; 0: it answers none
+    comment: str = ""  # what it says beside the rating
+    stop: bool = False  # the person wants no more messages that a machine writes
+
+
+class ConversationResolved(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """router: an agent says that this conversation is done; a message of the customer opens it again."""
+
+    topics: ClassVar[tuple[str, ...]] = (WORK_ITEMS,)
+    type: ClassVar[str] = "conversation.resolved.v1"
+
+    conversation_id: str
+    network: str
+    handle: str
+    author_id: str
+    language: str
+    agent: str = ""  # who answered last
+    private: bool = False  # the customer's latest message
+    team: str = "main"
+    cycle: int = 1  # rises with each time that it was opened again
+    conversation_version: int = 0
 
 
 class StoppedClock(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

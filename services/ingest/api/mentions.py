@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
@@ -60,6 +60,11 @@ _ITEM: dict[str, Any] = {
         "private": {"type": "boolean", "default": False},
         "reach": {"type": "object", "properties": {**_REACH, "verified": {"type": "boolean"}}},
         "version": {"type": "integer", "minimum": 1, "default": 1},
+        "summoned": {
+            "enum": ["named", "quoted", "implied", "not"],
+            "description": "How a public post calls the handle, where you know better than its text says: its words "
+            "name it, it quotes a post of it, it stands in a thread with it, none of these",
+        },
         "edit_of": {**_ID, "description": "The first id of an edited post; needs `version`, from 2"},
     },
     "example": {
@@ -144,6 +149,31 @@ def routes(ingest: Ingest) -> APIRouter:
         if not taken.accepted:
             raise _all_refused(taken)
         return Response(msgspec.json.encode(taken._asdict()), 202, media_type="application/json")
+
+    @router.delete("/v1/mentions/{network}/{post_id:path}", status_code=202)
+    async def delete(
+        network: Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,32}$")],
+        post_id: Annotated[str, Path(min_length=1, max_length=200)],
+        caller: Annotated[Caller, needs("mentions:write")],
+        author: Annotated[
+            str | None, Query(max_length=200, description="Its author's id, where known: keeps the order")
+        ] = None,
+    ) -> Response:
+        """Its author or the network took the post away: its text goes here too, and nobody has to answer it.
+
+        202 says that the log holds it. A post that is not known yet stays unknown when it comes. Whose it is cannot be
+        told here, so the key has to act for every team.
+        """
+        if not caller.sees_all:
+            raise Problem(
+                403,
+                "not-your-team",
+                "This key does not act for every team",
+                "Whose mention this is cannot be told before it is gone.",
+                "Use the key of the connector or tool that hands in mentions of every team.",
+            )
+        await ingest.on_deleted(network, post_id, author or "")
+        return Response(status_code=202)
 
     return router
 

@@ -33,7 +33,9 @@ State = Literal[
     "needs_human",
     "canceled",
 ]
-Kind = Literal["reply", "holding"]
+Kind = Literal["reply", "holding", "closure", "survey", "automatic"]
+MACHINE: tuple[Kind, ...] = ("survey", "automatic")
+"""Written by a machine: never an answer, and never in the way of one."""
 LIVE: tuple[State, ...] = (
     "approval_pending",
     "queued",
@@ -65,7 +67,7 @@ _BY_PEOPLE: frozenset[tuple[State, State]] = frozenset({("draft", "manual_requir
 
 TEXT_LIMIT = 25_000  # characters: the longest any network takes; its own limit is the network's to say
 PROMISE_SECONDS = 7200  # a holding reply says "I come back" within this, unless it says otherwise
-CLASSES: Mapping[str, int] = {"critical": 0, "reply": 1, "holding": 2, "closure": 3, "survey": 4}
+CLASSES: Mapping[str, int] = {"critical": 0, "reply": 1, "holding": 2, "closure": 3, "survey": 4, "automatic": 5}
 """In this order replies take what the network lets us post; the smaller goes first."""
 
 _NEVER_IN_A_TEXT = re.compile("[\0\ufffe\ufeff\uffff\ud800-\udfff]")

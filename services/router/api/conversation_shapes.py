@@ -12,6 +12,7 @@ from starlette.responses import Response
 from libs.common import db
 from libs.common.auth import Caller
 from libs.common.db import Database
+from libs.common.events import ReplyKind
 from libs.common.idempotency import Stored, recall, remember
 from libs.common.lists import etag_of
 from services.router.api.queues import Slug
@@ -70,6 +71,7 @@ class Entry(BaseModel):
     answered_at: datetime | None = Field(None, description="By a reply that names this message")
     covered_at: datetime | None = Field(None, description="By a later one in this conversation")
     reply_id: str | None = Field(None, description="Of ours, where it was sent through us")
+    written_as: ReplyKind | None = Field(None, description="Of ours, where it was sent through us")
     id: str | None = Field(None, description="Of a note, or of a work item")
     state: str | None = None
     reason: str | None = None
@@ -94,7 +96,7 @@ def entry(row: Row) -> Entry:
 
 _OF_MESSAGES = (
     "network", "post_id", "posted_at", "private", "in_reply_to", "labels", "answered_at", "covered_at", "reply_id",
-    "agent",
+    "written_as", "agent",
 )  # fmt: skip
 _OF_CHANGES = ("id", "text", "state", "reason", "queue", "agent", "actor", "why")
 

@@ -283,7 +283,7 @@ def routes(database: Database, setups: Setups, figures: Figures) -> APIRouter:
         while True:
             done = await database.write(
                 lambda session: bulk.resolve(
-                    session, incident, caller.teams, caller.key_id, agent=body.agent, critical=body.critical
+                    session, figures, incident, caller.teams, caller.key_id, agent=body.agent, critical=body.critical
                 )
             )
             completed += done.completed

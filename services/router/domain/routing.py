@@ -49,6 +49,7 @@ class Conversation(Struct, frozen=True, gc=False):
     reason: str = ""  # why it is in its state, where somebody said so
     merged_into: str = ""  # the conversation that has its messages now
     private: bool = False  # the customer's latest message
+    machine: str = ""  # what a machine of ours wrote since then: survey, automatic
     item: Item | None = None
 
 
@@ -78,6 +79,7 @@ class Message(Struct, frozen=True, gc=False):
     followers: int | None = None
     text: str = ""
     event_at: datetime | None = None  # of a departure or a delivery that it speaks of
+    to_machine: bool = False  # it is an answer to what a machine of ours wrote, and nothing else
 
 
 class OwnPost(Struct, frozen=True, gc=False):
@@ -185,6 +187,8 @@ def route(
 
 def _needs_us(message: Message, followup: bool) -> bool:
     """Set aside only what surely asks for nothing; a customer's answer to us is a follow-up whatever it looks like."""
+    if message.to_machine:
+        return False
     if not followup:
         return not message.set_aside
     if message.intent == "spam_abuse":
@@ -335,6 +339,7 @@ def _heard(
         wake_at=wake_at,
         reason=talk.reason if state == talk.state else "",
         private=message.private,
+        machine="",
         item=item,
         version=talk.version + 1,
     )

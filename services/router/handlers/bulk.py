@@ -89,7 +89,14 @@ async def take(
 
 
 async def resolve(
-    session: AsyncSession, slug: str, teams: Collection[str], actor: str, *, agent: str | None, critical: bool
+    session: AsyncSession,
+    figures: Figures,
+    slug: str,
+    teams: Collection[str],
+    actor: str,
+    *,
+    agent: str | None,
+    critical: bool,
 ) -> Resolved:
     """Complete a batch of its open items without an answer of ours, and resolve their conversations.
 
@@ -107,7 +114,7 @@ async def resolve(
     was = {work.item.id: (work.item.agent, work.item.version) for work in seen}
     found = await talks.lock(session, {work.item.conversation_id for work in seen})
     await agents.lock_agents(session, {work.item.agent for work in seen if work.item.agent})
-    ledger = Ledger(await db.now(session), actor)
+    ledger = Ledger(await db.now(session), actor, figures)
     closed: list[str] = []
     for work in await items.lock_items(session, sorted(was), teams):
         item = work.item

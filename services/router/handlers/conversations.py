@@ -19,6 +19,7 @@ from services.router.domain.setup import Setup
 from services.router.domain.waiting import Item
 from services.router.domain.words import HELD_STATES, OPEN_STATES
 from services.router.handlers.desk import unknown
+from services.router.handlers.figures import Figures
 from services.router.handlers.ledger import Ledger
 from services.router.ids import typed_id
 from services.router.store import agents, items, leases, talks
@@ -95,8 +96,9 @@ async def with_item(
 class Conversations:
     """The steps that people take with conversations."""
 
-    def __init__(self, setups: Setups, closes_after: timedelta = CLOSES_AFTER) -> None:
+    def __init__(self, setups: Setups, figures: Figures, closes_after: timedelta = CLOSES_AFTER) -> None:
         self.setups = setups
+        self._figures = figures
         self._closes_after = closes_after
 
     async def resolve(self, session: AsyncSession, id_: str, by: By) -> Conversation:
@@ -208,7 +210,7 @@ class Conversations:
     ) -> Conversation:
         if not isinstance(after, After):
             raise not_possible(scene.talk, after)
-        ledger = Ledger(scene.now, actor)
+        ledger = Ledger(scene.now, actor, self._figures)
         ledger.talk(scene.talk, after.talk, reason, why)
         if after.item is not None and scene.talk.item is not None:
             ledger.item(scene.talk.item, after.item, scene.talk.key, _reason_of(after.item, reason))

@@ -78,7 +78,7 @@ class Desk:
         work = await _held(session, item_id, teams, ("assigned", "wrapping"))
         now = await db.now(session)
         done = replace(work.item, state="completed", version=work.item.version + 1, next_at=None)
-        await clocks.cancel(session, [work.item.id], reason, now)
+        self._figures.clocks(session, await clocks.cancel(session, [work.item.id], reason, now))
         return await self._save(session, work, done, reason, actor, now, _less(work.item))
 
     async def escalate(

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from libs.common.events import (
+    ConversationResolved,
     Event,
     ResponseBreached,
     StoppedClock,
@@ -13,6 +14,7 @@ from libs.common.events import (
     WorkItemReleased,
     derived_id,
 )
+from services.router.domain.routing import Conversation
 from services.router.domain.waiting import Item, ended
 
 
@@ -86,6 +88,26 @@ def canceled_event(item: Item, key: str, reason: str, now: datetime, traceparent
         version=item.version,
         reason=reason,
         team=item.team,
+    )
+
+
+def resolved_event(talk: Conversation, now: datetime, traceparent: str) -> Event:
+    """Done, by an agent's word."""
+    return ConversationResolved(
+        event_id=derived_id(talk.id, ConversationResolved.type, str(talk.version)),
+        occurred_at=now,
+        key=talk.key,
+        traceparent=traceparent,
+        conversation_id=talk.id,
+        network=talk.network,
+        handle=talk.handle,
+        author_id=talk.author_id,
+        language=talk.language,
+        agent=talk.agent,
+        private=talk.private,
+        team=talk.team,
+        cycle=talk.cycle,
+        conversation_version=talk.version,
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import db
 from libs.common.events import Event, ReplyFailed
 from services.router.handlers.conversations import Conversations, Scene, with_item
+from services.router.handlers.figures import Figures
 from services.router.handlers.ledger import Ledger
 from services.router.store import talks
 from services.router.store.setup import Setups
@@ -19,9 +20,9 @@ OVER = ("waiting_customer", "resolved", "closed")
 class FailedReplies:
     """What the responder could not post."""
 
-    def __init__(self, setups: Setups) -> None:
+    def __init__(self, setups: Setups, figures: Figures) -> None:
         self._setups = setups
-        self._conversations = Conversations(setups)
+        self._conversations = Conversations(setups, figures)
 
     async def on_failed(self, events: Sequence[Event], session: AsyncSession) -> None:
         """Whose item is open has it still. One that was done on the word of its agent is opened again, unless the

@@ -12,7 +12,14 @@ from libs.common.trace import traceparent
 from services.router.domain.routing import Conversation
 from services.router.domain.waiting import Item
 from services.router.domain.words import HELD_STATES
-from services.router.handlers.events_of import assigned_event, canceled_event, done_event, released_event
+from services.router.handlers.events_of import (
+    assigned_event,
+    canceled_event,
+    done_event,
+    released_event,
+    resolved_event,
+)
+from services.router.handlers.figures import Figures
 from services.router.store import clocks, items, reservations, talks
 from services.router.store.items import Change
 from services.router.store.talks import Step
@@ -21,8 +28,10 @@ from services.router.store.talks import Step
 class Ledger:
     """Steps of (locked) conversations and items: noted one by one, written together."""
 
-    def __init__(self, now: datetime, actor: str) -> None:
+    def __init__(self, now: datetime, actor: str, figures: Figures | None = None) -> None:
+        """Begin with nothing; `figures`: where it may end items."""
         self.now = now
+        self._figures = figures
         self._actor = actor
         self._trace = traceparent()
         self._talks: dict[str, tuple[int, Conversation]] = {}
@@ -37,6 +46,8 @@ class Ledger:
     def talk(self, before: Conversation, after: Conversation, reason: str, why: Any = None) -> None:
         """A conversation is this now; without a new version nothing of it but its timer changed."""
         self._talks[after.id] = (before.version, after)
+        if after.state == "resolved" != before.state:
+            self._told.append(resolved_event(after, self.now, self._trace))
         if after.version != before.version:
             self._steps.append(Step(after.id, after.version, after.state, reason, self._actor, self.now, why))
 
@@ -78,8 +89,11 @@ class Ledger:
         await talks.note(session, self._steps)
         await items.load_agents(session, self._loads, self.now)
         await items.write(session, self._changes, self.now)
+        canceled: Counter[tuple[str, str, str]] = Counter()
         for reason, ids in self._ended.items():
-            await clocks.cancel(session, ids, reason, self.now)
+            canceled += await clocks.cancel(session, ids, reason, self.now)
+        if self._figures is not None:
+            self._figures.clocks(session, canceled)
         for reason, ids in self._rescinded.items():
             await reservations.end(session, ids, "rescinded", reason, self.now)
         await clocks.retarget(session, self._due, self.now)

@@ -15,11 +15,11 @@ from libs.common.events import (
     MentionRouted,
     OwnPostReceived,
     ReplyPosted,
-    WorkItemCanceled,
     derived_id,
 )
 from libs.common.outbox import emit
 from services.router.domain.eligibility import parse_line, why_not
+from services.router.domain.machines import NOTHING, said_to
 from services.router.domain.routing import (
     Answered,
     Conversation,
@@ -31,10 +31,12 @@ from services.router.domain.routing import (
     route,
 )
 from services.router.domain.setup import Setup
-from services.router.domain.waiting import Item, given, raised
+from services.router.domain.waiting import given, raised
+from services.router.handlers.deletions import on_deleted
 from services.router.handlers.events_of import assigned_event, breached_event, completed_event
 from services.router.handlers.failed_replies import FailedReplies
 from services.router.handlers.figures import Figures
+from services.router.handlers.machine_posts import MachinePosts
 from services.router.handlers.own_posts import answered_event, on_own_post
 from services.router.ids import typed_id
 from services.router.store import agents, covered
@@ -44,8 +46,6 @@ from services.router.store.known import KnownAnswer, KnownMention
 from services.router.store.lines import Lines
 from services.router.store.setup import Setups
 
-DELETED_VERSION = 2_147_483_647  # above every edit: a deleted post stays deleted
-
 
 class Messages:
     """What the router hears."""
@@ -54,7 +54,8 @@ class Messages:
         self._setups = setups
         self._lines = lines
         self._figures = figures
-        self._failed = FailedReplies(setups)
+        self._failed = FailedReplies(setups, figures)
+        self._machines = MachinePosts(setups, figures)
 
     async def on_messages(self, events: Sequence[Event], session: AsyncSession) -> None:
         """Keep the messages, and route those that somebody must answer; one transaction, whatever the size."""
@@ -69,13 +70,14 @@ class Messages:
                 case OwnPostReceived() | ReplyPosted():
                     told += on_own_post(floor, event, setup)
                 case MentionDeleted():
-                    told += _on_deleted(floor, event)
+                    told += on_deleted(floor, event)
                 case _:
                     pass  # another service's concern
         told += await _give_back_to_the_same(session, floor, setup)
         await floors.save(session, floor, await self._lines.known(session, _lines_of(floor)))
         emit(session, told)
         await self._failed.on_failed(events, session)
+        await self._machines.on_posted(events, session)
         self._figures.clocks(session, floor.outcomes)
         self._figures.assigned(session, [floor.new_items[id_] for id_ in floor.taken], now)
 
@@ -110,8 +112,9 @@ async def _load(session: AsyncSession, now: Any, events: Sequence[Event]) -> Flo
     floor = await floors.load(
         session, now, posts=posts, authors=[*authors, *answering], own=own, answered=answered, earliest=earliest
     )
-    if own and earliest is not None:
-        await covered.load(session, floor, answered, answering, earliest)
+    gone = [(event.network, event.post_id) for event in events if isinstance(event, MentionDeleted)]
+    if own or gone:
+        await covered.load(session, floor, [*answered, *gone], answering, earliest or now)
     return floor
 
 
@@ -154,8 +157,9 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
     answers = floor.answers.get(key, [])
     first = min(answers, key=lambda answer: answer.posted_at, default=None)
     joined = floor.heir(conversation_of(message, floor.of_author(event.network, event.author_id, event.handle)))
+    said = said_to(joined.machine, event.text, private=event.private) if joined is not None else NOTHING
     routed = route(
-        message,
+        replace(message, to_machine=True) if said.all else message,
         joined,
         setup,
         floor.now,
@@ -214,6 +218,10 @@ def _on_mention(floor: Floor, event: MentionClassified, setup: Setup) -> list[Ev
             incident=conversation.item.routing.incident if item_id and conversation.item is not None else "",
             conversation_version=conversation.version,
             sentiment=event.labels.sentiment,
+            summoned=event.summoned,
+            rating=said.rating,
+            comment=said.comment,
+            stop=said.stop,
         )
     )
     return told + [answered_event(kept, event, answer, floor, setup=setup) for answer in answers]
@@ -326,72 +334,3 @@ def _edit(floor: Floor, event: MentionClassified, known: KnownMention, setup: Se
         }
     )
     floor.mentions[event.network, event.post_id] = known._replace(version=event.version)
-
-
-def _on_deleted(floor: Floor, event: MentionDeleted) -> list[Event]:
-    """Its text goes; a tombstone is kept for the message that may still come. Nobody needs to answer it."""
-    key = (event.network, event.post_id)
-    known = floor.mentions.get(key)
-    floor.mention_rows.pop(key, None)
-    row = _tombstone(floor, event, known)
-    floor.deleted_rows.append(row)
-    floor.mentions[key] = KnownMention(**{name: row[name] for name in KnownMention._fields})
-    if known is None:
-        return []
-    conversation = floor.conversations.get(known.conversation_id)
-    if conversation is None or conversation.item is None or conversation.item.opened_by != event.post_id:
-        return []
-    item = _canceled(conversation.item)
-    floor.close(conversation.item, item, "deleted")
-    gone = replace(conversation, item=None, state="dismissed", reason="deleted", wake_at=None)
-    floor.keep(replace(gone, version=conversation.version + 1))
-    return [
-        WorkItemCanceled(
-            event_id=derived_id(event.event_id, WorkItemCanceled.type, item.id),
-            occurred_at=floor.now,
-            key=event.key,
-            traceparent=event.traceparent,
-            item_id=item.id,
-            conversation_id=item.conversation_id,
-            queue=item.queue,
-            version=item.version,
-            reason="deleted",
-            team=item.team,
-        )
-    ]
-
-
-def _canceled(item: Item) -> Item:
-    return replace(item, state="canceled", version=item.version + 1, next_at=None)
-
-
-def _tombstone(floor: Floor, event: MentionDeleted, known: KnownMention | None) -> dict[str, Any]:
-    return {
-        "network": event.network,
-        "post_id": event.post_id,
-        "version": DELETED_VERSION,
-        "handle": known.handle if known else "",
-        "also_named": [],
-        "conversation_id": known.conversation_id if known else "",
-        "item_id": "",
-        "queue": known.queue if known else "",
-        "team": known.team if known else "main",
-        "outcome": "deleted",
-        "author_id": "",
-        "author_username": "",
-        "text": "",
-        "thread_id": "",
-        "in_reply_to": "",
-        "private": False,
-        "source": "",
-        "reach": {},
-        "labels": {},
-        "posted_at": known.posted_at if known else event.occurred_at,
-        "received_at": event.occurred_at,
-        "answered_at": None,
-        "answered_by": None,
-        "covered_at": None,
-        "covered_by": None,
-        "traceparent": event.traceparent,
-        "updated_at": floor.now,
-    }

@@ -24,6 +24,7 @@ from services.router.domain.waiting import Item, given, moved
 from services.router.domain.words import DEFAULT_TEAM, HELD_STATES
 from services.router.handlers.conversations import HINT, By, Scene, locked
 from services.router.handlers.desk import cannot_take, unknown
+from services.router.handlers.figures import Figures
 from services.router.handlers.ledger import Ledger
 from services.router.ids import typed_id
 from services.router.store import agents, items, notes, talks
@@ -35,8 +36,9 @@ from services.router.store.setup import Setups
 class Moving:
     """Transfers and merges."""
 
-    def __init__(self, setups: Setups) -> None:
+    def __init__(self, setups: Setups, figures: Figures) -> None:
         self._setups = setups
+        self._figures = figures
 
     async def to_queue(self, session: AsyncSession, id_: str, queue: str, note: str, by: By) -> Conversation:
         """Its item waits there, with its age. A queue of another team than the one it waits with takes it along.
@@ -97,7 +99,7 @@ class Moving:
     ) -> Conversation:
         before = scene.talk
         why: dict[str, Any] = {"team": team, "from_team": before.team, "note": note}
-        ledger = Ledger(scene.now, by.actor)
+        ledger = Ledger(scene.now, by.actor, self._figures)
         after = replace(before, team=team, version=before.version + 1)
         if item is not None:
             after = replace(after, state="open", reason="", wake_at=stale_at(before.private, scene.now), item=item)
@@ -134,7 +136,7 @@ class Moving:
         source, target = await _with_items(session, both[id_], both[into])
         now = await db.now(session)
         merged = merge(source, target, setup, now)
-        ledger = Ledger(now, by.actor)
+        ledger = Ledger(now, by.actor, self._figures)
         ledger.talk(source, merged.source, "merged", {"into": into})
         ledger.talk(target, merged.target, "merged", {"from": id_})
         gone, stays = merged.gone, merged.stays

@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
+from msgspec.structs import replace
+
 from libs.common.events import (
+    MACHINE,
     Event,
     MentionAnswered,
     OwnPostReceived,
@@ -62,9 +65,12 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
             "reply_id": answer.reply_id,
             "agent": agent,
             "event_id": event.event_id,
+            "kind": event.kind if isinstance(event, ReplyPosted) else "",
             "updated_at": floor.now,
         }
     )
+    if isinstance(event, ReplyPosted) and event.kind in MACHINE:
+        return _machine_wrote(floor, event, conversation, answered, answer)
     if event.in_reply_to:
         floor.answers.setdefault((event.network, event.in_reply_to), []).append(answer)
     told: list[Event] = []
@@ -87,6 +93,19 @@ def on_own_post(floor: Floor, event: OwnPostReceived | ReplyPosted, setup: Setup
             if done.state == "completed":
                 told.append(completed_event(done, event, reason, floor.now))
     return told
+
+
+def _machine_wrote(
+    floor: Floor,
+    event: ReplyPosted,
+    conversation: Conversation | None,
+    answered: KnownMention | None,
+    answer: KnownAnswer,
+) -> list[Event]:
+    """Nobody has answered: no clock stops, no item is done. What the customer says next may be said to it."""
+    if conversation is not None:
+        floor.keep(replace(conversation, machine=event.kind, version=conversation.version + 1))
+    return [] if answered is None else [answered_event(answered, event, answer, floor, automatic=True)]
 
 
 def _promised_at(event: OwnPostReceived | ReplyPosted) -> datetime | None:
@@ -153,12 +172,14 @@ def answered_event(
     *,
     setup: Setup | None = None,
     item: Item | None = None,
+    automatic: bool = False,
 ) -> MentionAnswered:
     """This post of ours answers that mention: it names it, or comes after it in its conversation.
 
     Args:
         setup: for the hours of the mention's queue.
         item: that our post completes or keeps, as it was before.
+        automatic: a machine wrote it: it answers nothing.
     """
     conversation = floor.heir(floor.conversations.get(mention.conversation_id))
     return MentionAnswered(
@@ -181,6 +202,7 @@ def answered_event(
         team=mention.team,
         conversation_version=conversation.version if conversation else 0,
         business_seconds=_business_seconds(mention, answer, setup),
+        automatic=automatic,
         clock=stopped_clock(item, answer.posted_at, floor.now) if item is not None else None,
     )
 

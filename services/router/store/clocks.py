@@ -1,5 +1,6 @@
 """SLA clocks as they are kept: one for each item that has a deadline, counted once."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -50,13 +51,21 @@ async def breach(session: AsyncSession, items: Collection[str]) -> list[tuple[st
     return [(row.kind, row.policy) for row in result]
 
 
-async def cancel(session: AsyncSession, items: Collection[str], reason: str, now: datetime) -> None:
-    """These items need no answer any more. A deadline that was missed stays so."""
-    await session.execute(
+async def cancel(
+    session: AsyncSession, items: Collection[str], reason: str, now: datetime
+) -> Counter[tuple[str, str, str]]:
+    """These items need no answer any more. A deadline that was missed stays so.
+
+    Returns:
+        How many clocks that were running ended so: (kind, policy, "canceled").
+    """
+    rows = await session.execute(
         sa.update(CLOCKS)
         .where(CLOCKS.c.item_id.in_(sorted(items)), CLOCKS.c.state == "running")
         .values(state="canceled", stopped_at=now, reason=reason)
+        .returning(CLOCKS.c.kind, CLOCKS.c.policy)
     )
+    return Counter((kind, policy, "canceled") for kind, policy in rows)
 
 
 async def retarget(session: AsyncSession, changed: Sequence[tuple[Item, datetime | None, str]], now: datetime) -> None:

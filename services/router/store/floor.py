@@ -31,6 +31,7 @@ from services.router.store.tables import (
     MENTIONS,
     OWN_POSTS,
     WORK_ITEMS,
+    by_people,
     in_states,
 )
 
@@ -185,7 +186,7 @@ async def load(
 
 
 _KNOWN = sa.select(*[MENTIONS.c[name] for name in KnownMention._fields])
-_ANSWERS = sa.select(*[OWN_POSTS.c[name] for name in KnownAnswer._fields])
+_ANSWERS = sa.select(*[OWN_POSTS.c[name] for name in KnownAnswer._fields]).where(by_people())
 _OWN = sa.select(OWN_POSTS.c.network, OWN_POSTS.c.post_id)
 _ITEM_COLUMNS = Item.__struct_fields__
 _CONVERSATION_COLUMNS = tuple(name for name in Conversation.__struct_fields__ if name != "item")
@@ -292,7 +293,7 @@ _POST = itemgetter("network", "post_id")
 _ID = attrgetter("id")
 _CHANGING = (
     "author_username", "team", "thread_id", "language", "state", "last_message_at", "last_customer_at", "version",
-    "updated_at", "urgency", "replied_at", "agent", "agent_at", "cycle", "wake_at", "reason", "private",
+    "updated_at", "urgency", "replied_at", "agent", "agent_at", "cycle", "wake_at", "reason", "private", "machine",
 )  # fmt: skip
 _NEWER = MENTIONS.c.version < v("version")
 _FREED = {"used": AGENTS.c.used - v("less")}

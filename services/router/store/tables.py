@@ -5,6 +5,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from libs.common.db import Json, UtcDateTime
+from libs.common.events import MACHINE
 
 metadata = sa.MetaData()
 
@@ -100,6 +101,7 @@ CONVERSATIONS = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),  # of its state
     sa.Column("merged_into", sa.Text, nullable=False),
     sa.Column("private", sa.Boolean, nullable=False),  # the customer's latest message
+    sa.Column("machine", sa.Text, nullable=False),  # what a machine of ours wrote since then: survey, automatic
     sa.Index("conversations_waking", "wake_at", postgresql_where=_WAKING, sqlite_where=_WAKING),
     sa.Index("conversations_merged", "merged_into", postgresql_where=_MERGED, sqlite_where=_MERGED),
     sa.Index("conversations_of_author", "network", "author_id", "handle", "last_message_at"),
@@ -168,6 +170,7 @@ OWN_POSTS = sa.Table(
     sa.Column("reply_id", sa.Text, nullable=False),
     sa.Column("agent", sa.Text, nullable=False),
     sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # of a reply; empty where it was seen on the network
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Index("own_posts_answering", "network", "in_reply_to"),
     sa.Index("own_posts_of_conversation", "conversation_id", "posted_at"),
@@ -318,3 +321,8 @@ def in_states(states: Collection[str]) -> sa.ColumnElement[bool]:
     index of what is open has all that is asked for.
     """
     return WORK_ITEMS.c.state.in_([sa.literal_column(f"'{state}'") for state in states])
+
+
+def by_people() -> sa.ColumnElement[bool]:
+    """The posts of ours that no machine wrote: those that answer."""
+    return OWN_POSTS.c.kind.not_in([sa.literal_column(f"'{kind}'") for kind in MACHINE])

@@ -59,7 +59,8 @@ _SOURCES: tuple[tuple[str, sa.Select[Any], Any, Any], ...] = (
 
 
 async def page(session: AsyncSession, conversation_id: str, after: Mark | None, limit: int) -> list[Row]:
-    """Entries, oldest first, one more than `limit` when there is more; each with its `kind`, `at` and `mark`.
+    """Entries, oldest first, one more than `limit` when there is more; each with its `kind`, `at` and `mark`, a post of
+    ours with what it was `written_as`.
 
     At the same moment what was said comes before what was done; each kind has its own order then.
     """
@@ -72,7 +73,9 @@ async def page(session: AsyncSession, conversation_id: str, after: Mark | None, 
         for row in rows:
             entry = dict(row._mapping)
             mark = (entry["entry_at"], f"{number} {entry['entry_own']}")
-            found.append((entry["entry_at"], number, entry | {"kind": kind, "mark": mark}))
+            found.append(
+                (entry["entry_at"], number, entry | {"written_as": entry.get("kind", ""), "kind": kind, "mark": mark})
+            )
     found.sort(key=lambda entry: entry[:2])  # stable: the databases order texts each in their own way
     return [row for _, _, row in found[: limit + 1]]
 

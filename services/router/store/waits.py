@@ -13,7 +13,7 @@ from libs.common.db import UtcDateTime, bulk_insert, bulk_update
 from services.router.domain.pace import HISTORY, Hour
 from services.router.domain.promises import REMEMBERED, SCORED_FOR, Memory, Outcome
 from services.router.domain.waits import Served
-from services.router.store.tables import OWN_POSTS, WORK_ITEMS
+from services.router.store.tables import OWN_POSTS, WORK_ITEMS, by_people
 from services.router.store.wait_tables import EXPECTED_WAITS, PROMISES, PUBLISHED_WAITS, QUEUE_HOURS
 
 AT_ONCE = 2000
@@ -203,7 +203,11 @@ async def ended(session: AsyncSession, since: datetime) -> list[Ended]:
 
 _FIRST_ANSWER = (
     sa.select(sa.func.min(OWN_POSTS.c.posted_at))
-    .where(OWN_POSTS.c.conversation_id == PROMISES.c.conversation_id, OWN_POSTS.c.posted_at >= PROMISES.c.joined_at)
+    .where(
+        OWN_POSTS.c.conversation_id == PROMISES.c.conversation_id,
+        OWN_POSTS.c.posted_at >= PROMISES.c.joined_at,
+        by_people(),
+    )
     .scalar_subquery()
 )
 _ENDED = (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from libs.common.bus import partition_of
-from libs.common.events import MentionReceived
+from libs.common.events import MentionDeleted, MentionReceived
 from tests.integration.ingest.world import NDJSON, World, item, x_post
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -155,3 +155,26 @@ async def test_what_is_taken_is_counted_by_source_and_outcome(world: World) -> N
     assert 'mentions_ingested_total{outcome="rejected",source="api"} 1.0' in figures
     assert 'events_published_total{type="mention.received.v1"} 1.0' in figures
     assert 'source_last_event_timestamp_seconds{source="api"}' in figures
+
+
+async def test_that_a_post_is_gone_is_told_in_the_order_of_its_author(world: World) -> None:
+    await world.post({"network": "crm", "id": "A/17", "text": "Where is it?", "author": {"id": "c9"}})
+    answer = await world.call("DELETE", "/v1/mentions/crm/A%2F17?author=c9")
+
+    assert answer.status_code == 202, answer.text
+    mention, gone = await world.told()
+    assert isinstance(gone, MentionDeleted)
+    assert (gone.network, gone.post_id, gone.key) == ("crm", "A/17", mention.key)
+
+
+async def test_only_who_acts_for_every_team_may_say_that_a_post_is_gone(world: World) -> None:
+    answer = await world.call("DELETE", "/v1/mentions/x/1", key=world.of_others)
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:guichet:problem:not-your-team")
+    assert await world.told() == []
+
+
+async def test_a_deletion_that_the_log_does_not_hold_is_not_accepted(world: World) -> None:
+    world.bus.away = True
+
+    assert (await world.call("DELETE", "/v1/mentions/x/1")).status_code == 503

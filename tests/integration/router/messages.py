@@ -57,7 +57,9 @@ def own_post(post_id: str, *, to: str = "", person: str = "jo", at: datetime = N
     return OwnPostReceived(**fields | more)  # type: ignore[arg-type]
 
 
-def reply(post_id: str, *, to: str, person: str = "jo", at: datetime = NOON, agent: str = "ana") -> ReplyPosted:
+def reply(
+    post_id: str, *, to: str, person: str = "jo", at: datetime = NOON, agent: str = "ana", **more: Any
+) -> ReplyPosted:
     """A reply of ours that went out."""
     return ReplyPosted(
         event_id=f"r-{post_id}",
@@ -72,6 +74,7 @@ def reply(post_id: str, *, to: str, person: str = "jo", at: datetime = NOON, age
         agent=agent,
         text="Voilà ^Ana",
         posted_at=at,
+        **more,
     )
 
 
