@@ -1,5 +1,7 @@
 """Incidents over REST: made, changed, opened and closed; their items taken and closed many at a time."""
 
+import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -108,12 +110,22 @@ class IncidentOut(BaseModel):
     updated_at: datetime
 
 
+class Waited(BaseModel):
+    """From the customers' posts to our first answers, of its items alone; nearest rank, null where there is none."""
+
+    answered: int
+    p50_seconds: float | None
+    p90_seconds: float | None
+    longest_seconds: float | None
+
+
 class WithFigures(IncidentOut):
     """An incident, and its items and clocks by state; `critical`: open items to be read first."""
 
     items: dict[str, int]
     critical: int
     clocks: dict[str, int]
+    waited: Waited
 
 
 class InIncident(BaseModel):
@@ -302,8 +314,18 @@ async def _answer(database: Database, slug: str, caller: Caller, response: Respo
     async with database.read() as session:
         kept = await handler.known(session, slug, caller.teams)
         states, critical, clocks = await store.figures(session, slug)
+        seconds = sorted(await store.waited(session, slug))
     response.headers["ETag"] = etag_of(kept.incident.version)
-    return WithFigures(**_out(kept).model_dump(), items=states, critical=critical, clocks=clocks)
+    return WithFigures(
+        **_out(kept).model_dump(), items=states, critical=critical, clocks=clocks, waited=_waited(seconds)
+    )
+
+
+def _waited(seconds: Sequence[float]) -> Waited:
+    """Of seconds in their order."""
+    n = len(seconds)
+    p50, p90, longest = (seconds[math.ceil(share * n / 100) - 1] if n else None for share in (50, 90, 100))
+    return Waited(answered=n, p50_seconds=p50, p90_seconds=p90, longest_seconds=longest)
 
 
 async def _shown(session: AsyncSession, incident: Incident, works: list[WorkItem]) -> list[InIncident]:

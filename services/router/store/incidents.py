@@ -329,6 +329,19 @@ _BY_CLOCK = (
 )
 
 
+async def waited(session: AsyncSession, slug: str) -> list[float]:
+    """Seconds from the customers' posts to our first answers, of its items that were answered; in any order."""
+    rows = await session.execute(_ANSWERED, {"incident": slug})
+    return [(stopped_at - started_at).total_seconds() for started_at, stopped_at in rows]
+
+
+_ANSWERED = (
+    sa.select(CLOCKS.c.started_at, CLOCKS.c.stopped_at)
+    .join(_BELONGS, _BELONGS.c.item_id == CLOCKS.c.item_id)
+    .where(CLOCKS.c.kind.in_(("first", "next")), CLOCKS.c.state.in_(("met", "met_late")))
+)
+
+
 async def said_in(session: AsyncSession, items: Collection[str]) -> Mapping[str, Said]:
     """What opened these items, by item."""
     rows = await session.execute(_SAID, {"items": sorted(items)})

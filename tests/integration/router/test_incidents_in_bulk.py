@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from libs.common.events import WorkItemAssigned, WorkItemCompleted, of_type
 from tests.integration.router.conftest import World
-from tests.integration.router.messages import MINUTE, NOON
+from tests.integration.router.messages import MINUTE, NOON, reply
 from tests.integration.router.test_incidents import HOUR, OUTAGE, about, state_of
 
 
@@ -118,3 +118,24 @@ async def test_who_writes_again_after_that_is_heard(world: World) -> None:
     assert await state_of(world, "2") == ("pending", "line-13")
     [talk] = (await world.get("/v1/conversations?author=x:jo"))["items"]
     assert talk["state"] == "open"
+
+
+async def test_how_long_its_people_waited_stands_apart(world: World) -> None:
+    await world.call("POST", "/v1/incidents", OUTAGE, status=201)
+    await world.hears(*[about(str(n), "outage") for n in range(3)], about("other", "billing"))
+    for n, minutes in (("0", 10), ("1", 50), ("other", 5)):
+        await world.hears(reply(f"r{n}", to=n, person=f"p-{n}", at=NOON + minutes * MINUTE))
+
+    incident = await world.get("/v1/incidents/line-13")
+
+    assert incident["waited"] == {
+        "answered": 2, "p50_seconds": 600.0, "p90_seconds": 3000.0, "longest_seconds": 3000.0,
+    }  # fmt: skip
+
+
+async def test_where_nobody_was_answered_nothing_is_said_of_waits(world: World) -> None:
+    incident = await world.call("POST", "/v1/incidents", OUTAGE, status=201)
+
+    assert incident["waited"] == {
+        "answered": 0, "p50_seconds": None, "p90_seconds": None, "longest_seconds": None,
+    }  # fmt: skip
