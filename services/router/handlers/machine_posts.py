@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import db
 from libs.common.events import MACHINE, Event, MentionAnswered, ReplyPosted, derived_id
 from libs.common.outbox import emit
+from services.router.domain.setup import Setup
 from services.router.handlers.conversations import Conversations, Scene, with_item
 from services.router.handlers.figures import Figures
 from services.router.handlers.ledger import Ledger
+from services.router.handlers.own_posts import business_seconds
 from services.router.store import machine_posts as store
 from services.router.store import talks
 from services.router.store.machine_posts import Undone
@@ -46,18 +48,20 @@ class MachinePosts:
             await self._setups.current(session), now, replace(talk, machine=event.kind, replied_at=replied_at), people
         )
         why = {"reply_id": event.reply_id, "post_id": event.post_id}
-        waits = any(each.unanswered for each in undone)
+        waits = any(not each.answered_by for each in undone)
         if waits and talk.state == "waiting_customer" and (talk.item is None or talk.item.state == "wrapping"):
             await self._conversations.open_again(session, scene, "machine_wrote", "router", why)
         else:
             ledger = Ledger(now, "router")
             ledger.talk(scene.talk, replace(scene.talk, version=talk.version + 1), "machine_wrote", why)
             await ledger.write(session)
-        emit(session, [_not_answered(each, event, talk.version + 1) for each in undone])
+        for each in undone:
+            emit(session, _told_again(each, event, talk.version + 1, scene.setup))
 
 
-def _not_answered(mention: Undone, event: ReplyPosted, version: int) -> MentionAnswered:
-    return MentionAnswered(
+def _told_again(mention: Undone, event: ReplyPosted, version: int, setup: Setup) -> list[MentionAnswered]:
+    """Not by the machine; by the people who answered it as well."""
+    seen = MentionAnswered(
         event_id=derived_id(event.event_id, MentionAnswered.type, mention.post_id),
         occurred_at=event.occurred_at,
         key=event.key,
@@ -71,8 +75,24 @@ def _not_answered(mention: Undone, event: ReplyPosted, version: int) -> MentionA
         reply_id=event.reply_id,
         posted_at=mention.posted_at,
         answered_at=event.posted_at,
+        language=mention.language,
+        intent=mention.intent,  # type: ignore[arg-type]
         queue=mention.queue,
         team=mention.team,
         conversation_version=version,
         automatic=True,
     )
+    by_people = [
+        replace(
+            seen,
+            event_id=derived_id(seen.event_id, how, answer.post_id),
+            how=how,
+            own_post_id=answer.post_id,
+            reply_id=answer.reply_id,
+            answered_at=answer.posted_at,
+            automatic=False,
+            business_seconds=business_seconds(mention.queue, mention.posted_at, answer.posted_at, setup),
+        )
+        for how, answer in mention.answered_by
+    ]
+    return [seen, *by_people]

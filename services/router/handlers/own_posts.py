@@ -201,15 +201,15 @@ def answered_event(
         queue=mention.queue,
         team=mention.team,
         conversation_version=conversation.version if conversation else 0,
-        business_seconds=_business_seconds(mention, answer, setup),
+        business_seconds=business_seconds(mention.queue, mention.posted_at, answer.posted_at, setup),
         automatic=automatic,
         clock=stopped_clock(item, answer.posted_at, floor.now) if item is not None else None,
     )
 
 
-def _business_seconds(mention: KnownMention, answer: KnownAnswer, setup: Setup | None) -> float | None:
+def business_seconds(queue_slug: str, posted_at: datetime, answered_at: datetime, setup: Setup | None) -> float | None:
     """Opening time of the queue it waited in; None where it waited in none that we know."""
-    queue = setup.queues.get(mention.queue) if setup is not None else None
+    queue = setup.queues.get(queue_slug) if setup is not None else None
     if setup is None or queue is None:
         return None
-    return open_seconds(setup.hours_of(queue), mention.posted_at, answer.posted_at)
+    return open_seconds(setup.hours_of(queue), posted_at, answered_at)

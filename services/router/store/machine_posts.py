@@ -10,6 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.router.store.tables import MENTIONS, OWN_POSTS, by_people
 
 
+class Answer(NamedTuple):
+    """A post of ours that a person wrote."""
+
+    post_id: str
+    reply_id: str
+    in_reply_to: str
+    posted_at: datetime
+
+
 class Undone(NamedTuple):
     """A mention that such a post seemed to answer."""
 
@@ -20,14 +29,10 @@ class Undone(NamedTuple):
     queue: str
     team: str
     posted_at: datetime
+    language: str
+    intent: str
     how: Literal["direct", "covered"]
-    unanswered: bool  # by any other post of ours
-
-
-class _Answer(NamedTuple):
-    post_id: str
-    in_reply_to: str
-    posted_at: datetime
+    answered_by: tuple[tuple[Literal["direct", "covered"], Answer], ...]  # by people; empty: it waits again
 
 
 async def mark(session: AsyncSession, network: str, post_id: str, kind: str, reply_id: str) -> bool:
@@ -74,8 +79,10 @@ async def take_back(
                 row.queue,
                 row.team,
                 row.posted_at,
+                (row.labels or {}).get("language", "und"),
+                (row.labels or {}).get("intent", "chatter"),
                 "direct" if row.answered_by == post_id else "covered",
-                direct is None and covering is None,
+                (*([("direct", direct)] if direct else []), *([("covered", covering)] if covering else [])),  # type: ignore[arg-type]
             )
         )
     return undone
@@ -87,10 +94,10 @@ async def first_answer(session: AsyncSession, conversation_id: str, since: datet
     return next((answer.posted_at for answer in answers if answer.posted_at >= since), None)
 
 
-async def _answers(session: AsyncSession, conversation_id: str) -> Sequence[_Answer]:
+async def _answers(session: AsyncSession, conversation_id: str) -> Sequence[Answer]:
     """The posts of ours in it that a person wrote, oldest first."""
-    asked = sa.select(*[OWN_POSTS.c[name] for name in _Answer._fields]).where(
+    asked = sa.select(*[OWN_POSTS.c[name] for name in Answer._fields]).where(
         OWN_POSTS.c.conversation_id == conversation_id, by_people()
     )
     rows = await session.execute(asked.order_by(OWN_POSTS.c.posted_at, OWN_POSTS.c.post_id))
-    return [_Answer(*row) for row in rows]
+    return [Answer(*row) for row in rows]

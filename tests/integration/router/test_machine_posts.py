@@ -62,6 +62,11 @@ async def test_what_a_person_answered_beside_it_stays_answered(world: World) -> 
     shown = await world.get("/v1/mentions/x/1")
     assert shown["answered_at"] == "2026-03-02T12:02:00Z"
     assert [item["state"] for item in await world.rows("work_items")] == ["completed"]
+    told = of_type(MentionAnswered, await world.told())[-2:]
+    assert [(answer.own_post_id, answer.how, answer.automatic) for answer in told] == [
+        ("9", "direct", True),
+        ("8", "direct", False),
+    ]
 
 
 async def test_told_twice_changes_nothing(world: World) -> None:
