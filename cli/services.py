@@ -18,6 +18,7 @@ from libs.common.bus import Bus
 from libs.common.bus_kafka import parse
 from libs.common.connect import open_bus
 from libs.common.errors import Misconfigured, Unavailable
+from libs.common.kafka_login import login_of
 from libs.common.migrate import migrate
 from libs.common.process import Service, serve
 from libs.common.settings import Settings
@@ -61,7 +62,9 @@ class AllSettings:
             Misconfigured: one line that names the variable.
         """
         sandbox = sandbox_settings(installation, ports.get("sandbox")) if with_sandbox else None
-        network = {"x_base_url": f"http://{sandbox.host}:{sandbox.port}"} if sandbox else {}
+        network: dict[str, str] = {}
+        if sandbox:
+            network = {"x_base_url": f"http://{sandbox.host}:{sandbox.port}", "x_plan": sandbox.plan}
         return cls(
             installation.settings(IngestSettings, "ingest", ports),
             installation.settings(ClassifierSettings, "classifier", ports),
@@ -85,7 +88,9 @@ async def prepare(settings: AllSettings, say: Callable[[str], None]) -> None:
     for service, folder in MIGRATIONS.items():
         await _patiently(partial(migrate, settings.of(service).database, service, folder), say)
     if settings.ingest.bus != "local":
-        make = partial(topics.create, parse(settings.ingest.bus), settings.ingest.partitions)
+        make = partial(
+            topics.create, parse(settings.ingest.bus), settings.ingest.partitions, login=login_of(settings.ingest)
+        )
         with _silent("aiokafka"):  # what it says of each attempt, we say once
             report = await _patiently(make, say)
         for line in report.wrong:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from libs.common.events import MentionReceived, OwnPostReceived, Reach, derived_id
+from libs.common.events import MentionReceived, OwnPostReceived, Reach, Summoned, derived_id
 
 Purpose = Literal["support", "country", "brand"]
 
@@ -48,6 +48,10 @@ class Post(msgspec.Struct, kw_only=True, gc=False):
     in_reply_to: str = ""
     answered: str = ""  # id of the person whose post it answers
     named: Sequence[Person] = ()  # whom the network says it names, in order
+    carried: Sequence[Person] = ()  # whom it names only because it stands in a thread with them
+    written_from: int = 0  # the author's own words begin here, after the names that the thread puts in front
+    quoted: str = ""  # id of the person whose post it quotes, where that is known
+    summoned: Summoned = ""  # where the sender says it
     thread_id: str = ""
     private: bool = False
     media: bool = False
@@ -154,7 +158,7 @@ def decide(
         return _own(post, own, handles, posted_at, received_at, traceparent, key_of)
     if post.handle and not _known(post.handle, handles, teams):
         return _unknown_handle(post.handle, handles, teams)
-    named = _named(post, handles) if handles.knows(post.network) else ()
+    named, spoken = _named(post, handles) if handles.knows(post.network) else _NOBODY
     handle = post.handle or (named[0] if named else DEFAULT)
     owner = handles.by_slug.get(handle)
     return MentionReceived(
@@ -179,6 +183,7 @@ def decide(
         reach=post.reach,
         source=source,
         team=owner.team if owner else "main",
+        summoned=post.summoned or _summoned(post, owner, named, spoken, handles),
         raw=post.raw,
     )
 
@@ -222,7 +227,7 @@ def _answered(post: Post, handles: Handles) -> str:
     """Whom a post of ours answers: never one of us, for a second part answers our own first."""
     if post.answered and not handles.of(post.network, Person(post.answered)):
         return post.answered
-    for person in post.named:
+    for person in (*post.carried, *post.named):
         if not handles.of(post.network, person):
             return person.id or person.username
     for written in _written(post.text):
@@ -245,20 +250,57 @@ def _written(text: str) -> list[str]:
     return found
 
 
-def _named(post: Post, handles: Handles) -> Sequence[str]:
-    """The slugs of our handles in a post: by purpose, then by who is named first, then who is answered."""
+_NOBODY: tuple[Sequence[str], Sequence[str]] = ((), ())
+
+
+def _named(post: Post, handles: Handles) -> tuple[Sequence[str], Sequence[str]]:
+    """The slugs of our handles in a post: by purpose, then by who is named first, then who is answered or quoted.
+
+    And those of them that the author's own words name.
+    """
+    network, text, begin = post.network, post.text, post.written_from
     found: dict[str, Handle] = {}
+    carried: dict[str, Handle] = {}
+    for person in post.carried:
+        if handle := handles.of(network, person):
+            carried[handle.slug] = handle
+    if begin > 0:
+        for written in _written(text[:begin]):
+            if handle := handles.at(network, written):
+                carried[handle.slug] = handle
+        text = text[begin:]
     for person in post.named:
-        if handle := handles.of(post.network, person):
+        if handle := handles.of(network, person):
             found[handle.slug] = handle
-    for written in _written(post.text):
-        if handle := handles.at(post.network, written):
+    for written in _written(text):
+        if handle := handles.at(network, written):
             found[handle.slug] = handle
-    if post.answered and (handle := handles.of(post.network, Person(post.answered))):
+    spoken = tuple(found)
+    if carried:
+        found = carried | found
+    if post.answered and (handle := handles.of(network, Person(post.answered))):
+        found[handle.slug] = handle
+    if post.quoted and (handle := handles.of(network, Person(post.quoted))):
         found[handle.slug] = handle
     if len(found) < 2:
-        return tuple(found)
-    return sorted(found, key=lambda slug: _RANK[found[slug].purpose])
+        return tuple(found), spoken
+    return sorted(found, key=lambda slug: _RANK[found[slug].purpose]), spoken
+
+
+def _summoned(
+    post: Post, owner: Handle | None, named: Sequence[str], spoken: Sequence[str], handles: Handles
+) -> Summoned:
+    """How a public post calls its handle; empty where nobody can tell."""
+    if post.private or not handles.knows(post.network) or (owner is not None and owner.network != post.network):
+        return ""
+    if owner is not None:
+        if owner.slug in spoken:
+            return "named"
+        if post.quoted and handles.of(post.network, Person(post.quoted)) is owner:
+            return "quoted"
+        if owner.slug in named:
+            return "implied"
+    return "" if post.in_reply_to and not post.answered else "not"
 
 
 # --- what cannot be taken

@@ -16,23 +16,32 @@ from libs.common.process import Service
 from libs.common.web import web_app
 from libs.common.worker import Worker
 from services.responder.api.actions import action_routes
+from services.responder.api.closures import closure_routes
 from services.responder.api.coach import coach_routes
 from services.responder.api.length import length_routes
+from services.responder.api.options import option_routes
 from services.responder.api.replies import reply_routes
 from services.responder.api.rules import rule_routes
+from services.responder.api.satisfaction import satisfaction_routes
 from services.responder.api.shapes import REPLY_BODY_BYTES
 from services.responder.api.stats import stats_routes
+from services.responder.api.surveys import stop_routes, survey_routes
 from services.responder.api.templates import template_routes
+from services.responder.domain.eligibility import Means
 from services.responder.domain.length import Limits
 from services.responder.domain.posting import Pace
 from services.responder.gateways.credentials import read_credentials
 from services.responder.gateways.meter import Meter, read_prices
 from services.responder.gateways.registry import PRIVATE, open_gateways
+from services.responder.handlers.closures import Closures
 from services.responder.handlers.coach import Coach
 from services.responder.handlers.figures import Figures, Housekeeper
+from services.responder.handlers.machines import Machines
 from services.responder.handlers.mentions import Mentions
+from services.responder.handlers.options import Composer
 from services.responder.handlers.replies import Changes, Replies
 from services.responder.handlers.sending import Sender
+from services.responder.handlers.surveys import Surveys
 from services.responder.settings import ResponderSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -57,9 +66,13 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         post_limit=settings.post_limit,
         token_lease=settings.token_lease,
     )
-    replies = Replies(database, changes, figures, frozenset(gateways), PRIVATE, settings.undo)
+    means = Means(frozenset(gateways), PRIVATE, settings.x_plan)
+    replies = Replies(database, changes, figures, means, settings.undo)
     limits = Limits(x=settings.x_longest, mastodon=settings.mastodon_longest)
-    mentions = Mentions(figures)
+    machines = Machines(figures, changes, means, settings.acknowledge_within)
+    surveys = Surveys(database, figures, changes, means, settings.survey_after, settings.survey_open_for)
+    closures = Closures(means, replies)
+    mentions = Mentions(figures, machines, surveys, closures)
     worker = Worker(bus, name, metrics, database=database, writing={WORK_ITEMS: mentions.on_work_items})
     sender = Sender(
         database,
@@ -87,9 +100,14 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         [
             reply_routes(database, replies),
             action_routes(database, replies, pace),
+            option_routes(Composer(database, gateways, means, limits)),
+            closure_routes(database, closures),
             template_routes(database),
             rule_routes(database),
             stats_routes(database),
+            satisfaction_routes(database),
+            survey_routes(database, surveys),
+            stop_routes(database, surveys),
             length_routes(limits),
             coach_routes(database, Coach(database, limits)),
             dead_letters.routes(name, bus, metrics, [WORK_ITEMS]),
@@ -100,6 +118,7 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         alive=[worker.alive, sender.alive],
         commit=settings.commit,
         body_limits={
+            "/v1/closures/{conversation_id}/post": REPLY_BODY_BYTES,
             "/v1/length": REPLY_BODY_BYTES,
             "/v1/reply-checks": 2 * REPLY_BODY_BYTES,  # the draft, and what it answers
             "/v1/replies": REPLY_BODY_BYTES,
@@ -107,7 +126,8 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
             "/v1/templates/{slug}": REPLY_BODY_BYTES,
         },
     )
-    tasks = (gate.watch, log_watch.watch, *map(gate.before, (worker.run, sender.run, relay.run, housekeeper.run)))
+    working = (worker.run, sender.run, relay.run, housekeeper.run, surveys.run)
+    tasks = (gate.watch, log_watch.watch, *map(gate.before, working))
     return Service(name, app, tasks, settings.host, settings.port, close)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -33,6 +34,10 @@ class ResponderSettings(Settings):
     x_fields_name: str = Field(
         "tweet.fields", pattern=r"^(tweet|post)\.fields$", description="What X calls a post's fields"
     )
+    x_plan: Literal["self_serve", "enterprise"] = Field(
+        "self_serve",
+        description="On X: self_serve, where only who was named or quoted may answer from here, or enterprise",
+    )
     x_longest: int = Field(280, ge=1, le=25_000, description="Weighted length of a post on X; more for who pays")
     mastodon_longest: int = Field(500, ge=1, le=25_000, description="The Mastodon server's `max_characters`")
     send_at_once: int = Field(8, ge=1, le=64, description="Replies on their way at the same time")
@@ -56,6 +61,14 @@ class ResponderSettings(Settings):
     )
     look_again: Span = Field(timedelta(seconds=60), description="Between two looks for a lost reply")
     give_up_after: Span = Field(timedelta(minutes=30), description="After this a person must look")
+
+    acknowledge_within: Span = Field(
+        timedelta(minutes=15),
+        description="A message written longer ago is not acknowledged by a machine any more: nobody is showered after"
+        " an outage or a replay",
+    )
+    survey_after: Span = Field(timedelta(hours=1), description="From the end of a conversation to its survey")
+    survey_open_for: Span = Field(timedelta(days=7), description="So long a survey that was sent can be answered")
 
     @field_validator("x_token")
     @classmethod

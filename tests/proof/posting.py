@@ -32,7 +32,6 @@ from services.responder.domain.recovery import OwnPost
 from services.responder.domain.replies import (
     Accepted,
     Reply,
-    Target,
     accept,
     borrow,
     cancel,
@@ -49,12 +48,6 @@ QUIET_AFTER = 3600.0  # then nothing more goes wrong, so that what is not settle
 LONGEST = 6 * 3600.0
 PLANTED = ("resend", "look-early", "no-fence", "no-look", "two-at-once")
 """Mistakes that the schedules have to find; else they prove nothing."""
-
-TARGET = Target(
-    network="x", post_id="1001", handle="acme", author_id="222", author_username="jo", thread_id="1001",
-    private=False, posted_at=NOON, conversation_id="cnv_1", item_id="itm_1", queue="fr", language="fr",
-    intent="complaint", urgency="high", team="main", key="k", routed_at=NOON,
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -139,7 +132,7 @@ class Schedule:
 
     def _ask(self, n: int) -> None:
         live = [reply for reply in self.rows.values() if reply.state not in ("refused", "canceled")]
-        answer = accept(TARGET, [] if self.planted == "two-at-once" else live, "", ("x",))
+        answer = accept([] if self.planted == "two-at-once" else live, "")
         if not isinstance(answer, Accepted):
             self.seen["taken"] += 1
             return

@@ -1,7 +1,7 @@
 """The shape any tool can send: our own words for a post."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -49,6 +49,7 @@ class _Item(msgspec.Struct, gc=False):
     reach: _Reach | None = None
     version: Version | None = None
     edit_of: MaybeId = None
+    summoned: Literal["named", "quoted", "implied", "not"] | None = None
 
 
 _decode = msgspec.json.Decoder(_Item).decode
@@ -79,6 +80,7 @@ def read(raw: msgspec.Raw) -> Post:
         thread_id=text_id(item.thread_id),
         private=item.private,
         reach=_reach(item.reach, author),
+        summoned=item.summoned or "",
         raw=kept(raw),
     )
 

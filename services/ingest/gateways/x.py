@@ -28,6 +28,7 @@ class _Reference(msgspec.Struct, gc=False):
 class _Named(msgspec.Struct, gc=False):
     username: str | None = None
     id: Id | None = None
+    start: int | None = None  # in code points
 
 
 class _Entities(msgspec.Struct, gc=False):
@@ -62,8 +63,15 @@ class _User(msgspec.Struct, gc=False):
     public_metrics: _UserMetrics | None = None
 
 
+class _Included(msgspec.Struct, gc=False):
+    id: Id | None = None
+    author_id: Id | None = None
+
+
 class _Includes(msgspec.Struct, gc=False):
     users: list[_User] | None = None
+    tweets: list[_Included] | None = None
+    posts: list[_Included] | None = None
 
 
 class _Post(msgspec.Struct, gc=False):
@@ -83,6 +91,7 @@ class _Post(msgspec.Struct, gc=False):
     entities: _Entities | None = None
     attachments: _Attachments | None = None
     public_metrics: _PostMetrics | None = None
+    display_text_range: list[int] | None = None  # what is shown: a reply's leading names are not
 
 
 class _Delivery(msgspec.Struct, gc=False):
@@ -107,9 +116,10 @@ def read(raw: msgspec.Raw, network: str = "x") -> Post:
     """
     if _is_delivery(raw):
         delivery = _decode_delivery(raw)
-        post, users = delivery.data, delivery.includes and delivery.includes.users
+        post, includes = delivery.data, delivery.includes
     else:
-        post, users = _decode(raw), None
+        post, includes = _decode(raw), None
+    users = includes and includes.users
     post_id, author_id = text_id(post.id), text_id(post.author_id)
     history = post.edit_history_post_ids or post.edit_history_tweet_ids
     first_id, version = _edition(post_id, history) if history else (post_id, 1)
@@ -117,6 +127,10 @@ def read(raw: msgspec.Raw, network: str = "x") -> Post:
     note = post.note_post or post.note_tweet
     entities = (note and note.entities) or post.entities
     references = post.referenced_posts or post.referenced_tweets
+    begin = max(0, post.display_text_range[0]) if post.display_text_range else 0
+    mentions = (entities and entities.mentions) or ()
+    named = [Person(text_id(each.id), each.username or "") for each in mentions]
+    carried = sum((each.start or 0) < begin for each in mentions) if begin else 0
     return Post(
         network=network,
         id=first_id,
@@ -127,7 +141,10 @@ def read(raw: msgspec.Raw, network: str = "x") -> Post:
         posted_at=posted_at(post_id, post.created_at),
         in_reply_to=_replied_to(references) if references else "",
         answered=text_id(post.in_reply_to_user_id),
-        named=[Person(text_id(each.id), each.username or "") for each in entities.mentions or ()] if entities else (),
+        named=named[carried:] if carried else named,
+        carried=named[:carried] if carried else (),
+        written_from=begin,
+        quoted=_quoted(references, includes) if references and includes else "",
         thread_id=text_id(post.conversation_id),
         media=bool(post.attachments and post.attachments.media_keys),
         reach=_reach(post.public_metrics, author),
@@ -169,6 +186,15 @@ def _edition(id_: str, history: Sequence[str | int]) -> tuple[str, int]:
 
 def _user(id_: str, users: Sequence[_User]) -> _User | None:
     return next((user for user in users if text_id(user.id) == id_), None)
+
+
+def _quoted(references: Sequence[_Reference], includes: _Includes) -> str:
+    """Who wrote the post that this one quotes, where the delivery says it."""
+    quoted = {text_id(each.id) for each in references if each.type == "quoted"}
+    if not quoted:
+        return ""
+    beside = [*(includes.posts or ()), *(includes.tweets or ())]
+    return next((text_id(each.author_id) for each in beside if text_id(each.id) in quoted), "")
 
 
 def _replied_to(references: Sequence[_Reference]) -> str:

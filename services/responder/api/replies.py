@@ -24,9 +24,12 @@ from services.responder.api.shapes import (
     utc,
     wrong_state,
 )
+from services.responder.domain.deletions import DELETED
 from services.responder.domain.freshness import WentOn
 from services.responder.domain.replies import Reply, State, wrong_with
+from services.responder.handlers.deletions import gone
 from services.responder.handlers.replies import Replies, Wish
+from services.responder.store import mentions
 from services.responder.store import replies as store
 
 LONGEST_WAIT_SECONDS = 10
@@ -52,7 +55,7 @@ def reply_routes(database: Database, replies: Replies) -> APIRouter:
         prefer: Prefer = None,
     ) -> Response:
         """Answer a mention: kept now, sent at once, posted at most once. Or keep a draft of it."""
-        _check(wish.text, draft=wish.state == "draft")
+        check_text(wish.text, draft=wish.state == "draft")
         body = await request.body()
 
         async def keep(session: AsyncSession) -> tuple[Stored, bool] | WentOn:
@@ -64,7 +67,7 @@ def reply_routes(database: Database, replies: Replies) -> APIRouter:
             if not isinstance(reply, Reply):
                 if known := await recall(session, caller.key_id, key, _POST, body):
                     return known, True  # the same request came twice at once, and the other one was quicker
-                named = {"follow_up_of": wish.follow_up_of, "template": wish.template}
+                named = {"follow_up_of": wish.follow_up_of, "template": wish.template, "text": wish.text}
                 raise refusal(reply, network=wish.network, post_id=wish.post_id, **named)
             answer = Stored(202, ReplyAnswer.of(reply).model_dump_json(), f"/v1/replies/{reply.id}")
             await remember(session, caller.key_id, key, _POST, body, answer, now=await db.now(session))
@@ -132,10 +135,10 @@ def reply_routes(database: Database, replies: Replies) -> APIRouter:
         if_match: IfMatch = None,
     ) -> ReplyAnswer:
         """Write a draft anew."""
-        _check(new.text, draft=True)
+        check_text(new.text, draft=True)
 
         async def change(session: AsyncSession) -> Reply:
-            draft = await _draft(session, id, caller, if_match)
+            draft = await _draft(session, id, caller, if_match, new.text)
             changes: dict[str, Any] = {
                 "text": new.text,
                 "kind": new.kind,
@@ -164,11 +167,12 @@ def reply_routes(database: Database, replies: Replies) -> APIRouter:
 
         async def begin(session: AsyncSession) -> Reply:
             draft = await _draft(session, id, caller, if_match)
-            _check(draft.text, draft=False)
+            check_text(draft.text, draft=False)
             version = seen.based_on_version if seen else None
-            begun = await replies.send(session, draft, version, caller.teams)
+            take_over = bool(seen and seen.take_over)
+            begun = await replies.send(session, draft, version, caller.teams, take_over=take_over)
             if not isinstance(begun, Reply):
-                known = {"follow_up_of": draft.follow_up_of, "template": draft.template}
+                known = {"follow_up_of": draft.follow_up_of, "template": draft.template, "text": draft.text}
                 raise refusal(begun, network=draft.network, post_id=draft.in_reply_to, **known)
             return begun
 
@@ -178,17 +182,22 @@ def reply_routes(database: Database, replies: Replies) -> APIRouter:
     return routes
 
 
-async def _draft(session: AsyncSession, id_: str, caller: Caller, if_match: str | None) -> Reply:
+async def _draft(session: AsyncSession, id_: str, caller: Caller, if_match: str | None, text: str = "") -> Reply:
     draft = await store.find(session, id_, caller.teams, lock=True)
     if draft is None:
         raise no_such_reply(id_)
+    if (draft.state, draft.reason) == ("canceled", DELETED):
+        target = await mentions.target(session, draft.network, draft.in_reply_to, caller.teams)
+        if target is not None and target.outcome == "deleted":
+            raise refusal(await gone(session, target), network=draft.network, post_id=draft.in_reply_to, text=text)
     check_if_match(if_match, draft.version)
     if draft.state != "draft":
         raise wrong_state(draft, "not-a-draft", "This reply is no draft any more", "Take it back first, where you can.")
     return draft
 
 
-def _check(text: str, *, draft: bool) -> None:
+def check_text(text: str, *, draft: bool) -> None:
+    """Raises: Problem, 422; no network would take this text."""
     problem = wrong_with(text or "." if draft else text)  # a draft may be empty yet
     if problem:
         raise Problem(422, "text-not-sendable", "This text cannot be sent", problem, "Change it and send it again.")
@@ -208,6 +217,7 @@ def _wish(new: NewReply, created_by: str) -> Wish:
         based_on_version=new.based_on_version,
         template=new.template,
         draft=new.state == "draft",
+        take_over=new.take_over,
     )
 
 

@@ -1,4 +1,4 @@
-"""HTTP: what a brand asks of its replies: signatures, and whose replies somebody else reads first."""
+"""HTTP: what a brand asks of its replies: signatures, whose replies somebody reads first, what a machine writes."""
 
 from typing import Annotated
 
@@ -14,10 +14,13 @@ from libs.common.lists import check_if_match, etag_of
 from libs.common.problems import Problem
 from services.responder.api.replies import IfMatch
 from services.responder.api.shapes import Needed
+from services.responder.domain.machines import FIELDS, unfillable
 from services.responder.store import rules as store
+from services.responder.store import templates
 
 Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[\x21-\x7e\u00a1-\ud7ff]+$")]
 Signature = Annotated[str, StringConstraints(max_length=40, pattern=r"^[^\x00{}]*\{initials\}[^\x00{}]*$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")]
 Initials = Annotated[str, StringConstraints(max_length=10, pattern=r"^[^\x00{}\s]*$")]
 
 
@@ -33,6 +36,12 @@ class HandleRuleBody(_Rule):
 
     sign: bool = Field(False, description="The agent's initials stand at the end of each reply")
     signature: Signature = "^{initials}"
+    acknowledgement: Slug = Field(
+        "", description="Template of an automatic acknowledgement; in public only if `automated`", examples=["received"]
+    )
+    automated: bool = Field(False, description="The account is labelled as automated on its network")
+    survey: Slug = Field("", description="Template of a survey after a private conversation", examples=["how-was-it"])
+    survey_cooldown_days: int = Field(90, ge=1, le=3650, description="Between two surveys to one person")
 
 
 class AgentRuleBody(_Rule):
@@ -49,7 +58,7 @@ def rule_routes(database: Database) -> APIRouter:
     async def show_handle(
         network: Name, handle: Name, caller: Annotated[Caller, needs("handles:read")], response: Response
     ) -> HandleRuleBody:
-        """Whether replies of this handle are signed, and read first."""
+        """Whether replies of this handle are signed, and read first, and what a machine writes."""
         kept = await _read("handle", f"{network}:{handle}", caller, response)
         return (
             HandleRuleBody.model_validate({"team": kept.team, **kept.body})
@@ -66,7 +75,9 @@ def rule_routes(database: Database) -> APIRouter:
         response: Response,
         if_match: IfMatch = None,
     ) -> HandleRuleBody:
-        """From the next reply on."""
+        """From the next reply on. What a machine writes is named by a template that it can fill by itself."""
+        async with database.read() as session:
+            await _check_templates(session, rule, caller)
         await _write("handle", f"{network}:{handle}", rule, caller, response, if_match)
         return rule
 
@@ -103,7 +114,7 @@ def rule_routes(database: Database) -> APIRouter:
     ) -> None:
         if not caller.sees(rule.team):
             raise Problem(403, "not-your-team", "This key does not act for that team", f"It may not for {rule.team}.")
-        body = rule.model_dump(exclude={"team"})
+        body = rule.model_dump(exclude={"team"}, exclude_defaults=True)
 
         async def keep(session: AsyncSession) -> int:
             known = await store.find(session, kind, name, caller.teams)
@@ -115,3 +126,31 @@ def rule_routes(database: Database) -> APIRouter:
         response.headers["ETag"] = etag_of(await database.write(keep))
 
     return routes
+
+
+async def _check_templates(session: AsyncSession, rule: HandleRuleBody, caller: Caller) -> None:
+    """Raises: Problem, 422, that names the template there is not, or the fields that no machine can fill."""
+    for field in ("acknowledgement", "survey"):
+        slug = getattr(rule, field)
+        template = await templates.latest(session, slug, caller.teams) if slug else None
+        if not slug:
+            continue
+        if template is None or not template.texts:
+            raise Problem(
+                422,
+                "no-such-template",
+                "There is no such template",
+                f"There is no template {slug} that you may see.",
+                f"Write it first: PUT /v1/templates/{slug}.",
+                errors=[{"in": "body", "path": f"$.{field}", "detail": f"there is no template {slug}"}],
+            )
+        if wrong := unfillable(template):
+            named = "; ".join(f"{tag}: {', '.join(f'{{{name}}}' for name in names)}" for tag, names in wrong.items())
+            raise Problem(
+                422,
+                "not-for-a-machine",
+                "A machine cannot fill this template",
+                f"{slug} has fields that only a person can fill ({named}).",
+                "A machine fills " + " and ".join(f"{{{name}}}" for name in FIELDS) + "; leave the others out.",
+                errors=[{"in": "body", "path": f"$.{field}", "detail": f"{slug} has {named}"}],
+            )

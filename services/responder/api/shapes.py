@@ -8,14 +8,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from libs.common.clock import as_utc
 from libs.common.problems import Problem
 from services.responder.domain.by_hand import answer_url
+from services.responder.domain.deletions import Gone
 from services.responder.domain.freshness import WentOn
 from services.responder.domain.replies import PROMISE_SECONDS, Kind, NothingToFollow, Reply, State, Taken
-from services.responder.handlers.replies import NoTemplate, NotThere, Refusal
+from services.responder.handlers.replies import Held, NoTemplate, NotThere, Refusal
 
 REPLY_BODY_BYTES = 256 * 1024  # the longest text, each character escaped
 
 Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[\x21-\x7e\u00a1-\ud7ff]*$")]
 Needed = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e\u00a1-\ud7ff]*$")]
+TakeOver = Annotated[bool, Field(description="Also where another agent has the conversation in hand")]
 Seen = Annotated[
     int | None,
     Field(ge=0, le=2**31 - 1, description="The conversation's version as the writer saw it: 409 if it went on since"),
@@ -34,7 +36,10 @@ class _Text(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: str
-    kind: Kind = Field("reply", description="`holding`: I am on it, I come back by ...")
+    kind: Literal["reply", "holding"] = Field(
+        "reply",
+        description="`holding`: I am on it, I come back by ...; a closure is posted by POST /v1/closures/{id}/post",
+    )
     promise_seconds: Promise = None
     template: FromTemplate = ""
 
@@ -54,6 +59,7 @@ class NewReply(_Text):
     item_id: Word = Field("", description="The work item it is for; the mention's own unless written")
     follow_up_of: Word = Field("", description="The reply after which this one comes; without it a mention gets one")
     based_on_version: Seen = None
+    take_over: TakeOver = False
     state: Literal["queued", "draft"] = Field("queued", description="`draft`: keep it, send nothing")
 
 
@@ -69,6 +75,7 @@ class Sending(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     based_on_version: Seen = None
+    take_over: TakeOver = False
 
 
 class ByHandPost(BaseModel):
@@ -111,7 +118,11 @@ class ReplyAnswer(BaseModel):
     promise_seconds: int | None = Field(None, description="Of a holding reply")
     promised_at: datetime | None = Field(None, description="Of a holding reply that is out: back by then")
     template: str = Field("", description="slug@version it was written from")
-    warnings: list[str] = Field([], description="`unadapted`: word for word its template; `unfilled`: {field} in it")
+    warnings: list[str] = Field(
+        [],
+        description="`unadapted`: word for word its template; `unfilled`: {field} in it; `repeated`: the same words as"
+        " our last ones there; `personal_data`: of a closure, it may say in public what was private",
+    )
     sends_at: datetime | None = Field(None, description="Of a queued one: not before; until then it can be taken back")
     approved_by: str = ""
     by_hand: bool = False
@@ -148,8 +159,14 @@ def utc(moment: datetime, name: str) -> datetime:
         raise Problem(422, "no-such-time", "There is no such time", f"`{name}` is out of all bounds.") from None
 
 
-def refusal(answer: Refusal, *, network: str, post_id: str, follow_up_of: str = "", template: str = "") -> Problem:
-    """Why this reply cannot go."""
+def refusal(
+    answer: Refusal, *, network: str, post_id: str, follow_up_of: str = "", template: str = "", text: str = ""
+) -> Problem:
+    """Why this reply cannot go.
+
+    Args:
+        text: what is kept nowhere, and given back.
+    """
     match answer:
         case NotThere():
             return Problem(
@@ -187,8 +204,46 @@ def refusal(answer: Refusal, *, network: str, post_id: str, follow_up_of: str = 
             )
         case WentOn():
             return _went_on(answer)
+        case Gone():
+            return _gone(answer, text)
+        case Held(by):
+            return Problem(
+                409,
+                "held-by-another",
+                "Another agent has this conversation in hand",
+                f"{by.agent} has {by.item_id} since {by.told_at.isoformat()}.",
+                "Ask them, or send it with `take_over`: true.",
+                agent=by.agent,
+                item_id=by.item_id,
+                conversation_id=by.conversation_id,
+            )
         case other:
             assert_never(other)
+
+
+def _gone(gone: Gone, text: str) -> Problem:
+    there = gone.living
+    return Problem(
+        409,
+        "mention-deleted",
+        "This message was deleted",
+        f"{gone.target.post_id} on {gone.target.network} was taken away by its author or its network; we heard so at"
+        f" {gone.target.routed_at.isoformat()}. Nothing is sent to it, and texts to it are not kept.",
+        f"Answer {there.post_id} instead: it is of the same conversation, and still there."
+        if there
+        else "Nothing of this conversation is left to answer.",
+        network=gone.target.network,
+        post_id=gone.target.post_id,
+        deleted_at=gone.target.routed_at.isoformat(),
+        text=text or None,
+        answer_instead={
+            "network": there.network,
+            "post_id": there.post_id,
+            "href": f"/v1/mentions/{there.network}/{there.post_id}",
+        }
+        if there
+        else None,
+    )
 
 
 def _went_on(news: WentOn) -> Problem:

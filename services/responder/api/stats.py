@@ -15,7 +15,7 @@ from services.responder.api.stats_shapes import Format, From, To, Zone
 from services.responder.domain import report as words
 from services.responder.domain.latency import WITHIN_SECONDS, How, Spread, definition
 from services.responder.domain.report import NOT_ANSWERED, Basis, Kind
-from services.responder.store import mentions, report_figures
+from services.responder.store import mentions, report_figures, satisfaction
 from services.responder.store.report_figures import Asked, Ends, Group
 
 _GROUPS = {"json_schema_extra": shapes.among(Group)}
@@ -158,11 +158,12 @@ def stats_routes(database: Database) -> APIRouter:
             asked = await _asked(session, caller, (from_, to), group_by, zone)
             spreads, ends = await report_figures.conversations(session, asked)
             per_answer = {each.key: each for each in await report_figures.messages_per_answer(session, asked)}
+            rated = await satisfaction.count(session, asked.since, asked.until, asked.teams)
         report = shapes.ConversationReport(
             definition=words.CONVERSATIONS_DEFINITION,
             from_=asked.since,
             to=asked.until,
-            satisfaction=shapes.Satisfaction(ratings=0, note=words.NO_RATINGS),
+            satisfaction=shapes.Satisfaction(ratings=rated, note=words.RATINGS if rated else words.NO_RATINGS),
             groups=[_talks(each, ends[each.key or ""], per_answer.get(each.key)) for each in spreads],
         )
         return shapes.as_csv(report, "conversations", _CONVERSATION_COLUMNS) if format == "csv" else report

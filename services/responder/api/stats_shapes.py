@@ -147,13 +147,15 @@ class LatencyGroup(BaseModel):
         return cls(within=within, **{name: getattr(spread, name) for name in names})
 
 
-class _Report(BaseModel):
+class Report(BaseModel):
+    """What every report says about itself."""
+
     definition: str
     from_: datetime = Field(serialization_alias="from")
     to: datetime
 
 
-class LatencyReport(_Report):
+class LatencyReport(Report):
     """How long people waited for an answer, and what exactly that means."""
 
     how: How
@@ -198,7 +200,7 @@ class SlaGroup(BaseModel):
     clocks: dict[str, ClockAnswer] = Field(description="By kind: first, next, promise; absent: none ended yet")
 
 
-class SlaReport(_Report):
+class SlaReport(Report):
     """How many were answered in time, of how many, and what exactly that means."""
 
     groups: list[SlaGroup]
@@ -231,7 +233,7 @@ class CoverageGroup(BaseModel):
         return cls(answered=answered, **{name: getattr(found, name) for name in same})
 
 
-class CoverageReport(_Report):
+class CoverageReport(Report):
     """How many were answered of those that needed it, and why the others were not."""
 
     reasons: dict[str, str]
@@ -280,14 +282,14 @@ class Satisfaction(BaseModel):
     note: str
 
 
-class ConversationReport(_Report):
+class ConversationReport(Report):
     """What conversations were like, and how they ended."""
 
     satisfaction: Satisfaction
     groups: list[ConversationGroup]
 
 
-def as_csv(report: _Report, name: str, columns: Sequence[str], also: Mapping[str, str] | None = None) -> Response:
+def as_csv(report: Report, name: str, columns: Sequence[str], also: Mapping[str, str] | None = None) -> Response:
     """The report's groups as a table; each row says what it is and of which time."""
     said = report.model_dump(mode="json", by_alias=True)
     words = {each: said[each] for each in ("from", "to")} | dict(also or {}) | {"definition": report.definition}

@@ -8,6 +8,7 @@ from services.responder.domain.replies import CLASSES
 
 _LONGEST_WINDOW = timedelta(hours=25)
 _SAME_WINDOW = timedelta(seconds=1)
+_RESET_SECOND = timedelta(seconds=1)  # told in whole seconds: the window may end as late as that second does
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,13 @@ class Budget:
     remaining: int = 0
     reset_at: datetime | None = None  # None: a new window, of which the network has not said the end
 
+    def is_over(self, now: datetime) -> bool:
+        """Whether the window that was told of has surely ended."""
+        return self.reset_at is not None and self.reset_at + _RESET_SECOND <= now
+
     def left(self, now: datetime) -> int:
         """How many may go now; after the reset all of them."""
-        return self.limit if self.reset_at is not None and self.reset_at <= now else self.remaining
+        return self.limit if self.is_over(now) else self.remaining
 
     def share(self, now: datetime) -> float:
         """0..1; 1 where nothing is known."""
@@ -37,14 +42,14 @@ def take(budget: Budget, priority: int, now: datetime) -> Budget | None:
     left = budget.left(now)
     if left <= 0 or (priority >= CLASSES["survey"] and left * 2 <= budget.limit):
         return None
-    over = budget.reset_at is not None and budget.reset_at <= now
-    return replace(budget, remaining=left - 1, reset_at=None if over else budget.reset_at)
+    return replace(budget, remaining=left - 1, reset_at=None if budget.is_over(now) else budget.reset_at)
 
 
 def wait_until(budget: Budget, now: datetime, chance: float) -> datetime:
     """When to ask again: after the reset, not all at the same moment."""
-    reset = budget.reset_at if budget.reset_at is not None and budget.reset_at > now else now + timedelta(minutes=1)
-    return reset + timedelta(seconds=5) * chance
+    told = None if budget.is_over(now) else budget.reset_at
+    end = told + _RESET_SECOND if told else now + timedelta(minutes=1)
+    return end + timedelta(seconds=5) * chance
 
 
 def heard(budget: Budget, headers: Mapping[str, str], in_flight: int, now: datetime) -> Budget | None:
@@ -65,7 +70,7 @@ def heard(budget: Budget, headers: Mapping[str, str], in_flight: int, now: datet
     known = budget.limit == limit and (budget.reset_at is None or abs(reset_at - budget.reset_at) <= _SAME_WINDOW)
     if known:
         left = min(left, budget.remaining)  # answers overtake each other; none gives back what others took
-    elif budget.reset_at is not None and reset_at < budget.reset_at and budget.reset_at > now:
+    elif budget.reset_at is not None and reset_at < budget.reset_at and not budget.is_over(now):
         return None  # of an earlier window
     return replace(budget, limit=limit, remaining=left, reset_at=reset_at)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.responder.domain.replies import IN_FLIGHT, Reply, Target
+from services.responder.domain.replies import IN_FLIGHT, MACHINE, Reply, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ def went_on(
         reply
         for reply in replies
         if reply.state in IN_FLIGHT
+        and reply.kind not in MACHINE
         and reply.id not in (draft.id, draft.follow_up_of)
         and (reply.agent, reply.created_by) != (draft.agent, draft.created_by)
     )

@@ -16,6 +16,8 @@ Fault = Literal["empty", "invalid_character", "too_long", "too_many_bytes"]
 
 URL_LENGTH = 23
 """What a link counts on X and on Mastodon, whatever its length."""
+X_MESSAGE = 10_000
+"""Characters of a private message on X."""
 
 _NEVER = regex.compile("[\0\ufffe\ufeff\uffff\ud800-\udfff]")
 _GRAPHEME = regex.compile(r"\X")
@@ -59,6 +61,14 @@ class Length:
 def measure(text: str, network: Network, limits: Limits = Limits()) -> Length:
     """How long a text is on this network, as the network counts."""
     return _RULES[network](text, limits)
+
+
+def longest(network: str, limits: Limits, *, private: bool) -> int | None:
+    """How much this network takes, in its own unit; None: nobody here knows."""
+    if network == "x" and private:
+        return X_MESSAGE
+    known: dict[str, int] = {"x": limits.x, "mastodon": limits.mastodon, "bluesky": limits.bluesky}
+    return known.get(network)
 
 
 def on_x(text: str, limits: Limits) -> Length:

@@ -136,7 +136,7 @@ def _classify_answer(answer: Answered, tries: int, now: datetime, pace: Pace, ch
         post_id = _post_id(answer.body)
         return Posted(post_id) if post_id else Unknown(f"the network said {status} without the post's id")
     if status == 429:
-        until = _limited_until(answer.headers, now) or now + min(
+        until = _limited_until(answer.headers, now, pace) or now + min(
             pace.limited_for * 2 ** min(tries - 1, 20), pace.wait_longest
         )
         return Postponed("the network takes no more posts for now", until + pace.wait_first * 5 * chance)
@@ -167,11 +167,16 @@ def _post_id(body: Any) -> str:
     return str(found) if isinstance(found, str | int) and str(found) else ""
 
 
-def _limited_until(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """The latest reset of the windows that are used up; None where no header says."""
+def _limited_until(headers: Mapping[str, str], now: datetime, pace: Pace) -> datetime | None:
+    """When the last of the windows that are used up has surely ended; None where no header says.
+
+    A reset is told in whole seconds: the window may end as late as that second does. It may have ended while the
+    answer was on its way.
+    """
     resets = [headers.get("x-rate-limit-reset", "")]
     for window in ("x-app-limit-24hour", "x-user-limit-24hour"):
         if headers.get(f"{window}-remaining") == "0":
             resets.append(headers.get(f"{window}-reset", ""))
-    moments = [datetime.fromtimestamp(int(reset), UTC) for reset in resets if re.fullmatch(r"\d{1,11}", reset)]
-    return max((moment for moment in moments if now < moment < now + _LONGEST_LIMIT), default=None)
+    moments = [datetime.fromtimestamp(int(reset) + 1, UTC) for reset in resets if re.fullmatch(r"\d{1,11}", reset)]
+    ends = [moment for moment in moments if now - pace.post_limit < moment < now + _LONGEST_LIMIT]
+    return max(now + pace.wait_first, *ends) if ends else None

@@ -94,9 +94,10 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     key: str  # of the event, so that what concerns one person stays in order
     routed_at: datetime
     conversation_version: int = 0  # of the conversation, with this message in it; 0: told by an older router
-    outcome: str = ""  # opened, joined, set_aside, answered; empty: heard of before this was kept
+    outcome: str = ""  # opened, joined, set_aside, answered, deleted; empty: heard of before this was kept
     incident: str = ""
     sentiment: str = ""  # empty: not told
+    summoned: str = ""  # how it calls the handle: named, quoted, implied, not; empty: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,25 +173,19 @@ class NothingToFollow:
 
 
 def accept(
-    target: Target,
-    live: Sequence[Reply],
-    follow_up_of: str,
-    sendable: Collection[str],
-    approval: str = "",
-    *,
-    private: Collection[str] = (),
+    live: Sequence[Reply], follow_up_of: str, *, by_hand: str = "", approval: str = ""
 ) -> Accepted | Taken | NothingToFollow:
-    """Whether this mention may get a (further) reply, and how it begins.
+    """Whether a mention may get a (further) reply, and how it begins.
 
     A follow-up waits until what it follows is out or in a person's hands: with two replies to one mention on
-    their way, nobody could tell from our timeline which of them it holds.
+    their way, nobody could tell from our timeline which of them it holds. What a machine wrote is in nobody's way.
 
     Args:
         live: the mention's replies in a live state, oldest first.
-        sendable: the networks we have a gateway to.
-        private: those of them on which we can send private messages.
+        by_hand: why a person has to post it; empty: we can.
         approval: why somebody else has to read it first; empty: nobody has to.
     """
+    live = [reply for reply in live if reply.kind not in MACHINE]
     if live:
         if not follow_up_of:
             return Taken(live[-1])
@@ -201,10 +196,8 @@ def accept(
                 return Taken(reply)
     elif follow_up_of:
         return NothingToFollow()
-    if target.network not in sendable:
-        return Accepted("manual_required", f"there is no way to post on {target.network} from here yet")
-    if target.private and target.network not in private:
-        return Accepted("manual_required", f"private messages on {target.network} cannot be sent from here")
+    if by_hand:
+        return Accepted("manual_required", by_hand)
     return Accepted("approval_pending", approval) if approval else Accepted("queued")
 
 

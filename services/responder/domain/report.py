@@ -287,4 +287,5 @@ CONVERSATIONS_DEFINITION = (
     "began with a complaint, how many ended well: the customer's last message came after an answer of ours and is "
     "thanks or kindly meant. Percentiles are nearest-rank."
 )
-NO_RATINGS = "No ratings: no customer was asked yet, so there is no satisfaction to show by response time."
+NO_RATINGS = "No ratings: nobody answered a survey about a conversation that was resolved in this time."
+RATINGS = "GET /v1/stats/satisfaction shows them by how soon we answered."

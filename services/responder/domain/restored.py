@@ -5,7 +5,7 @@ from datetime import datetime
 
 from libs.common.events import ReplyPosted
 from services.responder.domain.posting import Pace
-from services.responder.domain.replies import Reply, State, Target
+from services.responder.domain.replies import MACHINE, Reply, State, Target
 
 IN_DOUBT: tuple[State, ...] = ("approval_pending", "queued", "sending", "unknown", "needs_human")
 """These may have gone out after the backup without anything in the tables that says so."""
@@ -65,6 +65,7 @@ def posted_since(told: ReplyPosted, restored: Reply | None, target: Target, now:
         thread_id=told.thread_id,
         private=told.private,
         kind=told.kind,
+        follow_up_of=told.kind if told.kind in MACHINE else kept.follow_up_of,
         conversation_id=target.conversation_id,
         own_post_id=told.post_id,
         posted_at=told.posted_at,

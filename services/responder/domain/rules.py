@@ -1,4 +1,4 @@
-"""What a brand asks of its replies: who signs how, and whose replies somebody else reads first."""
+"""What a brand asks of its replies: who signs how, whose replies somebody reads first, and what a machine writes."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,10 @@ class HandleRule:
     sign: bool = False
     signature: str = "^{initials}"
     approval: bool = False
+    acknowledgement: str = ""  # the template of an automatic acknowledgement; empty: none is written
+    automated: bool = False  # the account is labelled as automated on its network
+    survey: str = ""  # the template of a survey; empty: nobody is asked
+    survey_cooldown_days: int = 90  # between two surveys to one person
 
 
 @dataclass(frozen=True, slots=True)

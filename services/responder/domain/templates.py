@@ -75,13 +75,21 @@ def render(template: Template, language: str, values: Mapping[str, str]) -> Rend
     return Rendered(_FIELD.sub(lambda found: known.get(found[1], found[0]), text), tag, missing)
 
 
-def warnings_about(text: str, template: Template | None) -> tuple[str, ...]:
-    """What a reader would notice: `unadapted` (the template, fields apart), `unfilled` (a field is still in it)."""
+def warnings_about(text: str, template: Template | None, last: str = "") -> tuple[str, ...]:
+    """What a reader would notice.
+
+    `unadapted`: the template, fields apart. `unfilled`: a field is still in it. `repeated`: the same words again.
+
+    Args:
+        last: what we said last in the conversation.
+    """
     found = []
     if template is not None and any(_is_rendered(text, each) for each in template.texts.values()):
         found.append("unadapted")
     if fields_left(text):
         found.append("unfilled")
+    if last and _plain(text) == _plain(last):
+        found.append("repeated")
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from libs.common.db import Database
 from services.responder.domain.coach import TRAITS, Advice, Draft, advise, traits
 from services.responder.domain.effects import AFTER, Effect, Observation, Sent, effects, outcomes_of
 from services.responder.domain.length import Limits
+from services.responder.domain.machines import by_people
 from services.responder.domain.wording import Wording, wording
 from services.responder.store import mentions, replies, rules, style
 
@@ -121,7 +122,7 @@ class Coach:
             return None
         handle = await rules.of_handle(session, target.network, target.handle)
         agent = await rules.of_agent(session, asked.agent)
-        before = await replies.of_conversation(session, target.conversation_id)
+        before = by_people(await replies.of_conversation(session, target.conversation_id))
         return Draft(
             asked.text,
             asked.network,

@@ -13,9 +13,10 @@ from libs.common import db, idempotency
 from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
 from services.responder.domain.budget import Budget
+from services.responder.domain.closures import LASTS
 from services.responder.domain.latency import Latency
 from services.responder.domain.report import Exchange
-from services.responder.store import budgets
+from services.responder.store import budgets, closures
 from services.responder.store import replies as store
 
 log = structlog.get_logger()
@@ -48,6 +49,13 @@ class Figures:
             ("network", "handle", "operation"),
             registry=registry,
         )
+        self._automatic = Counter(
+            "automatic_messages_total",
+            "Acknowledgements of a machine that a handle's rule asks for: queued, or why there is none",
+            ("outcome",),
+            registry=registry,
+        )
+        self._surveys = Counter("surveys_total", "What became of surveys", ("outcome",), registry=registry)
         self._unknown = Gauge("replies_unknown", "Replies nobody knows the fate of", registry=registry)
 
     def answered(self, latencies: Sequence[Latency]) -> None:
@@ -69,6 +77,14 @@ class Figures:
     def became(self, outcome: str) -> None:
         """A reply reached this state."""
         self._replies.labels(outcome).inc()
+
+    def acknowledged(self, outcome: str) -> None:
+        """A machine acknowledged a message, or why it did not."""
+        self._automatic.labels(outcome).inc()
+
+    def survey(self, state: str) -> None:
+        """A survey reached this state."""
+        self._surveys.labels(state).inc()
 
     def quota(self, budgets: Sequence[Budget], now: datetime) -> None:
         """What is left to each account, over all replicas."""
@@ -112,9 +128,11 @@ class Housekeeper:
             self._figures.quota(known, await db.now(session))
 
     async def forget(self) -> None:
-        """Delete the answers to old requests."""
+        """Delete the answers to old requests, and leave the closures that nobody took up."""
         async with self._database.begin() as session:
-            await idempotency.forget(session, await db.now(session) - KEYS_KEPT)
+            now = await db.now(session)
+            await idempotency.forget(session, now - KEYS_KEPT)
+            await closures.expire(session, now - LASTS, now)
 
 
 def after_commit(session: AsyncSession, act: Callable[[], None]) -> None:

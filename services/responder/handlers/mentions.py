@@ -20,10 +20,15 @@ from services.responder.domain.freshness import Answer
 from services.responder.domain.latency import Latency, waited
 from services.responder.domain.replies import Target, seen_on_the_network
 from services.responder.domain.report import ClockEnd, Exchange, exchanges
+from services.responder.handlers.closures import Closures
+from services.responder.handlers.deletions import on_deleted
 from services.responder.handlers.figures import Figures, after_commit
+from services.responder.handlers.holders import on_held
+from services.responder.handlers.machines import Machines
+from services.responder.handlers.surveys import Surveys
 from services.responder.handlers.told import tell
+from services.responder.store import machine_answers, replies, report
 from services.responder.store import mentions as store
-from services.responder.store import replies, report
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,30 @@ class Mentions:
     """What the router says about mentions."""
 
     figures: Figures
+    machines: Machines | None = None  # without one no machine writes anything
+    surveys: Surveys | None = None
+    closures: Closures | None = None
 
     async def on_work_items(self, events: Sequence[Event], session: AsyncSession) -> None:
         """Keep what can be answered, and how long the answered ones waited, in whatever order that comes."""
-        await store.keep_targets(session, [_target(event) for event in of_type(MentionRouted, events)])
-        answers = of_type(MentionAnswered, events)
+        routed = [_target(event) for event in of_type(MentionRouted, events)]
+        await store.keep_targets(session, [target for target in routed if target.outcome != "deleted"])
+        withdrawn = await on_deleted(session, [target for target in routed if target.outcome == "deleted"])
+        await on_held(session, events)
+        answers = _last_word(of_type(MentionAnswered, events))
+        await machine_answers.take_back(session, [each for each in answers if each.automatic])
         await store.keep_answers(session, _latest(answers))
         settled = await self._settle_by_hand(session, answers)
         latencies, left_out = waited(_latency(event) for event in answers)
         new = await store.keep_latencies(session, latencies)
         begun = await _keep_for_the_report(session, events, answers)
+        if self.closures is not None:
+            await self.closures.on_routed(session, routed)
+        if self.surveys is not None:
+            await self.surveys.on_events(session, events)
+        if self.machines is not None:
+            opened = [event for event in of_type(MentionRouted, events) if event.outcome == "opened"]
+            await self.machines.acknowledge(session, [(event, _target(event)) for event in opened])
 
         def count() -> None:
             self.figures.answered([latency for latency in new if latency.how == "direct"])
@@ -48,6 +67,8 @@ class Mentions:
             self.figures.left_out(left_out, "answered_before_posted")
             for _ in range(settled):
                 self.figures.became("posted")
+            for _ in withdrawn:
+                self.figures.became("canceled")
 
         after_commit(session, count)
 
@@ -83,7 +104,7 @@ async def _keep_for_the_report(
     openers = await report.openers(session, {event.conversation_id for event in breached})
     missed = [_missed(event, opener) for event in breached if (opener := _opener(openers, event))]
     await report.keep_clocks(session, missed + [_stopped(event, event.clock) for event in answers if event.clock])
-    touched = {event.conversation_id for event in answers if not event.automatic}
+    touched = {event.conversation_id for event in answers}
     return await report.keep_exchanges(session, touched, exchanges(await report.answered(session, touched)))
 
 
@@ -133,13 +154,20 @@ def _stopped(event: MentionAnswered, clock: StoppedClock) -> ClockEnd:
     )
 
 
+def _last_word(answers: Sequence[MentionAnswered]) -> list[MentionAnswered]:
+    """Without what seemed a person's answer until the same post was told as a machine's."""
+    machine = {(each.network, each.own_post_id) for each in answers if each.automatic}
+    return [each for each in answers if each.automatic or (each.network, each.own_post_id) not in machine]
+
+
 def _latest(answers: Sequence[MentionAnswered]) -> dict[str, Answer]:
-    """The latest answer of each conversation."""
+    """The latest answer of each conversation; a machine's is none."""
     return {
         event.conversation_id: Answer(
             event.own_post_id, event.reply_id, event.post_id, event.answered_at, event.conversation_version
         )
         for event in sorted(answers, key=lambda event: event.conversation_version)
+        if not event.automatic
     }
 
 
@@ -166,6 +194,7 @@ def _target(event: MentionRouted) -> Target:
         outcome=event.outcome,
         incident=event.incident,
         sentiment=event.sentiment or "",
+        summoned=event.summoned,
     )
 
 

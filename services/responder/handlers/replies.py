@@ -13,11 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import db, trace
 from libs.common.db import Database
 from libs.common.errors import Raced
+from services.responder.domain.deletions import Gone
+from services.responder.domain.eligibility import Means, can_reply
 from services.responder.domain.freshness import WentOn, went_on
 from services.responder.domain.latency import network_time
+from services.responder.domain.personal import personal_data
 from services.responder.domain.posting import Pace
 from services.responder.domain.replies import (
     FINAL,
+    MACHINE,
     Accepted,
     Kind,
     NothingToFollow,
@@ -34,10 +38,12 @@ from services.responder.domain.replies import (
 )
 from services.responder.domain.rules import why_approval
 from services.responder.domain.templates import Template, signed, warnings_about
+from services.responder.handlers.deletions import gone
 from services.responder.handlers.figures import Figures, after_commit
 from services.responder.handlers.told import tell
-from services.responder.store import mentions, rules, templates
+from services.responder.store import holders, mentions, rules, templates
 from services.responder.store import replies as store
+from services.responder.store.holders import Holder
 
 POLL_SECONDS = 0.5  # for what another replica does
 
@@ -83,6 +89,14 @@ class Wish:
     based_on_version: int | None = None  # of the conversation, as the writer saw it; None: they do not say
     template: str = ""
     draft: bool = False
+    take_over: bool = False  # whoever else has the conversation in hand
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another agent has the conversation in hand."""
+
+    by: Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,7 @@ class NoTemplate:
     """No such template, or none these teams may see."""
 
 
-Refusal = Taken | NothingToFollow | NotThere | NoTemplate | WentOn
+Refusal = Taken | NothingToFollow | NotThere | NoTemplate | WentOn | Gone | Held
 
 
 @dataclass(frozen=True)
@@ -105,8 +119,7 @@ class Replies:
     database: Database
     changes: Changes
     figures: Figures
-    sendable: Collection[str]
-    private: Collection[str] = ()  # the networks on which we can send private messages
+    means: Means
     undo: timedelta = timedelta()  # how long what is queued can be taken back for sure
 
     async def ask(self, session: AsyncSession, wish: Wish, teams: Collection[str]) -> Reply | Refusal:
@@ -121,6 +134,8 @@ class Replies:
         target = await self._target(session, wish.network, wish.post_id, wish.based_on_version, teams)
         if target is None:
             return NotThere()
+        if target.outcome == "deleted":
+            return await gone(session, target)
         label = await self._template(session, wish.template, teams)
         if label is None:
             return NoTemplate()
@@ -144,7 +159,7 @@ class Replies:
         if wish.draft:
             await store.add(session, draft)
             return draft
-        begun = await self._begun(session, draft, target, wish.based_on_version, teams, now)
+        begun = await self._begun(session, draft, target, wish.based_on_version, teams, now, wish.take_over)
         if isinstance(begun, WentOn):
             kept = await store.same_draft(session, draft)
             if kept is None:
@@ -156,18 +171,25 @@ class Replies:
         return begun
 
     async def send(
-        self, session: AsyncSession, draft: Reply, based_on_version: int | None, teams: Collection[str]
+        self,
+        session: AsyncSession,
+        draft: Reply,
+        based_on_version: int | None,
+        teams: Collection[str],
+        *,
+        take_over: bool = False,
     ) -> Reply | Refusal:
         """A draft on its way; where it cannot go it stays a draft.
 
         Args:
             draft: as `store.find` gave it, locked.
+            take_over: whoever else has the conversation in hand.
         """
         now = await db.now(session)
         target = await self._target(session, draft.network, draft.in_reply_to, based_on_version, teams)
         if target is None:
             return NotThere()
-        begun = await self._begun(session, draft, target, based_on_version, teams, now)
+        begun = await self._begun(session, draft, target, based_on_version, teams, now, take_over)
         if isinstance(begun, Reply):
             begun = replace(begun, version=draft.version + 1)
             await store.save(session, [begun])
@@ -222,30 +244,43 @@ class Replies:
         based_on_version: int | None,
         teams: Collection[str],
         now: datetime,
-    ) -> Reply | Taken | NothingToFollow | WentOn:
+        take_over: bool,
+    ) -> Reply | Taken | NothingToFollow | WentOn | Gone | Held:
         """The draft as it sets out: signed, with what is to be said about it; not saved yet."""
+        if target.outcome == "deleted":
+            return await gone(session, target)
+        talk = target.conversation_id
+        before = await store.of_conversation(session, talk)
         if based_on_version is not None:
-            talk = target.conversation_id
             news = went_on(
                 draft,
                 based_on_version,
                 await mentions.newer_messages(session, talk, based_on_version, teams),
                 await mentions.latest_answer(session, talk),
-                await store.of_conversation(session, talk),
+                before,
             )
             if news is not None:
                 return news
+        if draft.agent and not take_over and draft.kind != "closure":  # what is settled nobody has in hand
+            holder = await holders.of_conversation(session, talk)
+            if holder is not None and holder.agent != draft.agent:
+                return Held(holder)
         handle = await rules.of_handle(session, target.network, target.handle)
         agent = await rules.of_agent(session, draft.agent)
         live = await store.live_replies(session, draft.network, draft.in_reply_to)
-        approval = why_approval(handle, agent)
-        answer = accept(target, live, draft.follow_up_of, self.sendable, approval, private=self.private)
+        verdict = can_reply(target, self.means)
+        by_hand = verdict.why if verdict.can_reply == "manual" else ""
+        answer = accept(live, draft.follow_up_of, by_hand=by_hand, approval=why_approval(handle, agent))
         if not isinstance(answer, Accepted):
             return answer
         used = await self._version(session, draft.template, teams) if draft.template else None
+        ours = [reply.text for reply in before if reply.kind not in MACHINE]
+        warnings = warnings_about(draft.text, used, ours[-1] if ours else "")
+        if draft.kind == "closure" and personal_data(draft.text):  # it may have been said in private
+            warnings += ("personal_data",)
         ready = replace(
             draft,
-            warnings=" ".join(warnings_about(draft.text, used)),
+            warnings=" ".join(warnings),
             text=signed(draft.text, handle.signature if handle.sign else "", agent.initials),
         )
         return begin(ready, answer, target.urgency, now, self.undo)
@@ -265,8 +300,12 @@ class Replies:
         if canceled is None:
             return reply, False
         await store.save(session, [canceled])
-        after_commit(session, lambda: self._settled(canceled))
+        self.was_taken_back(session, canceled)
         return canceled, True
+
+    def was_taken_back(self, session: AsyncSession, canceled: Reply) -> None:
+        """Let those know who wait for it, and count it, once the transaction commits."""
+        after_commit(session, lambda: self._settled(canceled))
 
     async def approve(self, session: AsyncSession, reply: Reply, by: str) -> Reply | None:
         """Let it through; None: nobody waits for that."""

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import db
 from libs.common.db import Database
 from libs.common.events import ReplyPosted
+from services.responder.domain.machines import by_people
 from services.responder.domain.posting import Pace
-from services.responder.domain.replies import Reply
+from services.responder.domain.replies import MACHINE, Reply
 from services.responder.domain.restored import IN_DOUBT, doubt_restored, posted_since
 from services.responder.store import mentions
 from services.responder.store import replies as store
@@ -86,5 +87,11 @@ async def _post(session: AsyncSession, told: ReplyPosted, now: datetime) -> bool
 
 
 async def _answered(session: AsyncSession, reply: Reply) -> bool:
-    """Whether the mention has a live reply already, which keeps further ones away just as well."""
-    return bool(await store.live_replies(session, reply.network, reply.in_reply_to))
+    """Whether the mention has a live reply already, which keeps further ones away just as well.
+
+    A machine's message is in nobody's way but its own kind's.
+    """
+    live = await store.live_replies(session, reply.network, reply.in_reply_to)
+    if reply.kind in MACHINE:
+        return any(each.kind == reply.kind for each in live)
+    return bool(by_people(live))

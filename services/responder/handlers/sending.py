@@ -18,11 +18,14 @@ from libs.common.faults import fault
 from services.responder.domain import budget as budget_of
 from services.responder.domain import recovery
 from services.responder.domain.budget import Budget
+from services.responder.domain.machines import for_nobody
 from services.responder.domain.posting import ByHand, Exchange, Lost, NotSent, Outcome, Pace, classify
 from services.responder.domain.replies import Reply, borrow, doubt, hold, reserve, settle
 from services.responder.gateways import POST, Gateway
 from services.responder.gateways.meter import STOPPING, Meter, answer_of
+from services.responder.handlers.deletions import again_if_gone
 from services.responder.handlers.figures import Figures, after_commit
+from services.responder.handlers.machines import sift
 from services.responder.handlers.replies import Changes
 from services.responder.handlers.told import tell
 from services.responder.store import budgets
@@ -147,11 +150,14 @@ class Sender:
             unknown = [borrow(reply, now, pace) for reply in unknown]
             await budgets.one_at_a_time(session)
             queued = await store.take_queued(session, now, most=free - len(unknown))
+            queued, dropped = await sift(session, queued, now)
             queued, held = await self._within_budget(session, queued, now)
-            await store.save(session, unknown + queued + held)
+            await store.save(session, unknown + queued + held + dropped)
         for reply in abandoned:
             log.warning("reply_abandoned", reply_id=reply.id)
             self._figures.became("unknown")
+        for reply in dropped:
+            self._settled(reply)
         return queued, unknown
 
     async def _within_budget(
@@ -310,8 +316,9 @@ class Sender:
                 return  # whoever was sending it has said how it went, or somebody else looked
             claimed = await store.claimed_posts(session, reply.network, reply.in_reply_to)
             strict = current
-            if current.private:  # a message names nothing that it answers: only its words tell
+            if current.private or await store.has_company(session, current):  # only its words tell which it is
                 strict = replace(current, follow_up_of=current.follow_up_of or current.id)
+            if current.private:  # a message names nothing that it answers
                 claimed |= {each.post_id for each in timeline if await self._is_anothers(session, reply, each.post_id)}
             found = recovery.find(strict, timeline, claimed)
             outcome = recovery.after_look(current, found, read=read, now=now, pace=self._pace)
@@ -323,11 +330,12 @@ class Sender:
         return await store.reply_of_post(session, reply.network, post_id) not in (None, reply.id)
 
     async def _settle(self, session: AsyncSession, reply: Reply, outcome: Outcome, now: datetime) -> None:
-        after = settle(reply, outcome, now, self._pace)
+        after = for_nobody(settle(reply, outcome, now, self._pace), now)
         if after is None:
             log.warning("settled_by_others", reply_id=reply.id, state=reply.state, outcome=type(outcome).__name__)
             return
         await store.save(session, [after])
+        after = await again_if_gone(session, after, now)
         if after.state == reply.state:
             return
         tell(session, after, now)

@@ -6,11 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.events import Event, ReplyFailed, ReplyPosted, derived_id
 from libs.common.outbox import emit
-from services.responder.domain.replies import Reply
+from services.responder.domain.replies import MACHINE, Reply
 
 
 def tell(session: AsyncSession, reply: Reply, now: datetime) -> None:
-    """Tell, when the transaction commits, that the reply is out or needs a person."""
+    """Tell, when the transaction commits, that the reply is out or needs a person; a machine's never needs one."""
     if event := _event(reply, now):
         emit(session, [event])
 
@@ -40,7 +40,7 @@ def _event(reply: Reply, now: datetime) -> Event | None:
                 kind=reply.kind,
                 promised_at=reply.promised_at,
             )
-        case "refused" | "manual_required" | "needs_human" as state:
+        case "refused" | "manual_required" | "needs_human" as state if reply.kind not in MACHINE:
             return ReplyFailed(
                 event_id=derived_id(reply.id, ReplyFailed.type, f"{state} {reply.version}"),
                 occurred_at=now,

@@ -59,6 +59,15 @@ async def of_accounts(
     return found
 
 
+async def known(session: AsyncSession, network: str, handle: str, operation: str) -> Budget | None:
+    """What the network said of this account last; None: nothing. Not locked."""
+    question = _BUDGET.where(
+        BUDGETS.c.network == network, BUDGETS.c.handle == handle, BUDGETS.c.operation == operation, BUDGETS.c.limit > 0
+    )
+    row = (await session.execute(question)).one_or_none()
+    return Budget(*row) if row else None
+
+
 async def one_at_a_time(session: AsyncSession) -> None:
     """Let no other replica take replies until the end of the transaction.
 

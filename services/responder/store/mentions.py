@@ -24,12 +24,16 @@ from services.responder.store.tables import ANSWERS, LATENCIES, TARGETS
 GroupBy = Literal["queue", "handle", "intent", "language", "network", "hour", "none"]
 
 _MENTION = ("network", "post_id")
-_TARGET_CHANGES = tuple(column.name for column in TARGETS.c if column.name not in _MENTION)
+_TOLD_ONCE = "summoned"  # who tells again where a mention waits says nothing of it
+_TARGET_CHANGES = tuple(column.name for column in TARGETS.c if column.name not in (*_MENTION, _TOLD_ONCE))
 _ANSWERED = (*_MENTION, "how")
 _LATENCY_CHANGES = tuple(column.name for column in LATENCIES.c if column.name not in _ANSWERED)
 _UTC = ZoneInfo("UTC")
 _new = sa.literal_column
-_NOT_OLDER = _new("excluded.routed_at") >= TARGETS.c.routed_at  # a dead letter replayed late undoes nothing
+_LIVING = TARGETS.c.outcome != sa.literal_column("'deleted'")
+# a dead letter replayed late undoes nothing, and what was deleted stays so
+_NOT_OLDER = sa.and_(_new("excluded.routed_at") >= TARGETS.c.routed_at, _LIVING)
+_WHAT_GOES = ("outcome", "routed_at", "author_id", "author_username", "thread_id")
 _EARLIER = sa.tuple_(_new("excluded.answered_at"), _new("excluded.own_post_id")) < sa.tuple_(
     LATENCIES.c.answered_at, LATENCIES.c.own_post_id
 )
@@ -50,6 +54,48 @@ async def keep_targets(session: AsyncSession, targets: Sequence[Target]) -> None
                 return await bulk_append(session, (TARGETS, rows))
     await bulk_insert(session, TARGETS, rows, on_conflict=_MENTION, update=_TARGET_CHANGES, where=_NOT_OLDER)
     return None
+
+
+async def mark_deleted(session: AsyncSession, targets: Sequence[Target]) -> None:
+    """These are gone, and nothing of who wrote them stays; the first word on that counts."""
+    gone = {(target.network, target.post_id): target for target in reversed(targets)}
+    rows = [
+        asdict(gone[mention]) | {"author_id": "", "author_username": "", "thread_id": ""} for mention in sorted(gone)
+    ]
+    await bulk_insert(session, TARGETS, rows, on_conflict=_MENTION, update=_WHAT_GOES, where=_LIVING)
+
+
+async def is_deleted(session: AsyncSession, network: str, post_id: str) -> bool:
+    """Whether this mention is known to be gone."""
+    question = sa.select(TARGETS.c.outcome).where(TARGETS.c.network == network, TARGETS.c.post_id == post_id)
+    return bool((await session.execute(question)).scalar() == "deleted")
+
+
+async def latest_living(session: AsyncSession, conversation_id: str) -> Target | None:
+    """The conversation's latest message that is still there."""
+    question = sa.select(TARGETS).where(TARGETS.c.conversation_id == conversation_id, _LIVING)
+    latest = question.order_by(TARGETS.c.conversation_version.desc(), TARGETS.c.posted_at.desc()).limit(1)
+    row = (await session.execute(latest)).one_or_none()
+    return Target(**row._mapping) if row else None
+
+
+async def first_of(session: AsyncSession, conversation_id: str) -> Target | None:
+    """The message with which it began, be it there or deleted."""
+    question = sa.select(TARGETS).where(TARGETS.c.conversation_id == conversation_id)
+    first = question.order_by(TARGETS.c.posted_at, TARGETS.c.conversation_version, TARGETS.c.post_id).limit(1)
+    row = (await session.execute(first)).one_or_none()
+    return Target(**row._mapping) if row else None
+
+
+async def wrote_in_private(session: AsyncSession, network: str, handle: str, author_id: str) -> bool:
+    """Whether this person has written to the handle in private."""
+    private = sa.exists().where(
+        sa.text("private"),
+        TARGETS.c.network == network,
+        TARGETS.c.author_id == author_id,
+        TARGETS.c.handle == handle,
+    )
+    return bool(author_id) and bool((await session.execute(sa.select(private))).scalar())
 
 
 async def target(
@@ -76,6 +122,7 @@ async def newer_messages(
     question = sa.select(TARGETS).where(
         TARGETS.c.conversation_id == conversation_id,
         TARGETS.c.conversation_version > seen,
+        _LIVING,
         visible(TARGETS.c.team, teams),
     )
     ordered = question.order_by(TARGETS.c.conversation_version, TARGETS.c.post_id).limit(most)

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,13 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.db import bulk_update, matching, v
 from libs.common.errors import Raced
 from libs.common.lists import Mark
-from services.responder.domain.replies import LIVE, Reply, State
+from services.responder.domain.replies import LIVE, MACHINE, Reply, State
+from services.responder.store import closures
 from services.responder.store.mentions import visible
-from services.responder.store.tables import REPLIES
+from services.responder.store.tables import IDEMPOTENCY, REPLIES
 
 _FIELDS = tuple(field.name for field in fields(Reply))
 _SAME = REPLIES.c.version == v("version") - 1
 _BY_HAND = sa.select(REPLIES.c.id).where(REPLIES.c.state.in_(("manual_required", "needs_human")))
+_NOT_POSTED = sa.select(REPLIES.c.id).where(REPLIES.c.state != "posted")
 _REPLY = sa.select(*[REPLIES.c[name] for name in _FIELDS])
 
 
@@ -48,14 +51,32 @@ async def same_draft(session: AsyncSession, draft: Reply) -> Reply | None:
     return Reply(*row) if row else None
 
 
+async def latest_draft(session: AsyncSession, network: str, post_id: str) -> Reply | None:
+    """The draft to this mention that was changed last."""
+    question = _REPLY.where(REPLIES.c.network == network, REPLIES.c.in_reply_to == post_id, REPLIES.c.state == "draft")
+    row = (await session.execute(question.order_by(REPLIES.c.updated_at.desc(), REPLIES.c.id.desc()).limit(1))).first()
+    return Reply(*row) if row else None
+
+
 async def to_be_done_by_hand(session: AsyncSession, mentions: Collection[tuple[str, str]]) -> list[Reply]:
     """The replies to these mentions that wait for a person, locked, in the order of their ids."""
+    return await _to_mentions(session, _BY_HAND, mentions)
+
+
+async def not_posted(session: AsyncSession, mentions: Collection[tuple[str, str]]) -> list[Reply]:
+    """The replies and drafts to these mentions that are not out, locked, in the order of their ids."""
+    return await _to_mentions(session, _NOT_POSTED, mentions)
+
+
+async def _to_mentions(
+    session: AsyncSession, question: sa.Select[tuple[str]], mentions: Collection[tuple[str, str]]
+) -> list[Reply]:
     if not mentions:
         return []
     keys = [{"network": network, "in_reply_to": post_id} for network, post_id in sorted(mentions)]
-    statement, params = matching(session, REPLIES, _BY_HAND, keys)
+    statement, params = matching(session, REPLIES, question, keys)
     ids = sorted(row.id for row in await session.execute(statement, params))
-    found = [await find(session, id_, frozenset({"*"}), lock=True) for id_ in ids]  # few: by hand is the exception
+    found = [await find(session, id_, frozenset({"*"}), lock=True) for id_ in ids]  # few: these are exceptions
     return [reply for reply in found if reply is not None]
 
 
@@ -133,6 +154,17 @@ async def save(session: AsyncSession, replies: Sequence[Reply]) -> None:
         raise Raced("the mention got a reply, or the post another one, at the same moment") from error
     if written != len(rows):
         raise Raced("a reply changed since we looked")
+    await closures.note_posted(session, [each for each in replies if (each.kind, each.state) == ("closure", "posted")])
+
+
+async def blank_answers(session: AsyncSession, replies: Sequence[Reply]) -> None:
+    """Who repeats the request that made one of these is told it without its text."""
+    for reply in replies:
+        answer = IDEMPOTENCY.c.created_at == reply.created_at, IDEMPOTENCY.c.location == f"/v1/replies/{reply.id}"
+        told = (await session.execute(sa.select(IDEMPOTENCY.c.body).where(*answer))).scalar()
+        if told is not None:
+            body = msgspec.json.encode({**msgspec.json.decode(told), "text": ""}).decode()
+            await session.execute(sa.update(IDEMPOTENCY).where(*answer).values(body=body))
 
 
 async def anything_due(session: AsyncSession, now: datetime, too_old: datetime) -> bool:
@@ -165,6 +197,18 @@ async def claimed_posts(session: AsyncSession, network: str, post_id: str) -> se
         REPLIES.c.network == network, REPLIES.c.in_reply_to == post_id, REPLIES.c.own_post_id.is_not(None)
     )
     return {row.own_post_id for row in await session.execute(question)}
+
+
+async def has_company(session: AsyncSession, reply: Reply) -> bool:
+    """Whether another reply to its mention is live, or a machine's went on its way: it may be on our timeline too."""
+    machine = REPLIES.c.kind.in_([sa.literal_column(f"'{kind}'") for kind in MACHINE])
+    others = sa.exists().where(
+        REPLIES.c.network == reply.network,
+        REPLIES.c.in_reply_to == reply.in_reply_to,
+        REPLIES.c.id != reply.id,
+        sa.or_(REPLIES.c.state.in_(LIVE), sa.and_(machine, REPLIES.c.fence > 0)),
+    )
+    return bool((await session.execute(sa.select(others))).scalar())
 
 
 async def count_unknown(session: AsyncSession) -> int:

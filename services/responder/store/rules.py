@@ -1,7 +1,7 @@
 """The rules of handles and agents, one row each."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -29,7 +29,20 @@ class Kept:
 async def of_handle(session: AsyncSession, network: str, handle: str) -> HandleRule:
     """The handle's rule, or the one that asks for nothing."""
     kept = await find(session, "handle", f"{network}:{handle}", frozenset({"*"}))
-    return HandleRule(**kept.body) if kept else HandleRule()
+    return _handle_rule(kept.body) if kept else HandleRule()
+
+
+async def of_handles(session: AsyncSession, handles: Collection[tuple[str, str]]) -> dict[tuple[str, str], HandleRule]:
+    """The rules of these (network, handle), where one was written."""
+    names = {f"{network}:{handle}": (network, handle) for network, handle in handles}
+    question = sa.select(RULES.c.name, RULES.c.body).where(RULES.c.kind == "handle", RULES.c.name.in_(sorted(names)))
+    return {names[row.name]: _handle_rule(row.body) for row in await session.execute(question)}
+
+
+def _handle_rule(body: Mapping[str, Any]) -> HandleRule:
+    """What a later version wrote beside it does not matter here."""
+    known = {field.name for field in fields(HandleRule)}
+    return HandleRule(**{name: value for name, value in body.items() if name in known})
 
 
 async def of_agent(session: AsyncSession, agent: str) -> AgentRule:

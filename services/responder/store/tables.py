@@ -12,7 +12,11 @@ _LIVE = sa.text(f"state IN ({', '.join(repr(state) for state in LIVE)})")
 _QUEUED = sa.text("state = 'queued'")
 _SENDING = sa.text("state = 'sending'")
 _UNKNOWN = sa.text("state = 'unknown'")
+_AUTOMATIC = sa.text("kind = 'automatic'")
 _LATEST = sa.text("latest")
+_PRIVATE = sa.text("private")
+_SURVEY_RUNS = sa.text("state IN ('scheduled', 'sent')")
+_SUGGESTED = sa.text("state = 'suggested'")
 _ON_THE_NETWORK = sa.text("own_post_id IS NOT NULL")
 
 TARGETS = sa.Table(
@@ -39,8 +43,10 @@ TARGETS = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("incident", sa.Text, nullable=False),
     sa.Column("sentiment", sa.Text, nullable=False),
+    sa.Column("summoned", sa.Text, nullable=False),
     sa.Index("targets_of_conversation", "conversation_id"),
     sa.Index("targets_posted", "posted_at"),
+    sa.Index("targets_private", "network", "author_id", postgresql_where=_PRIVATE, sqlite_where=_PRIVATE),
 )
 ANSWERS = sa.Table(
     "answers",  # the latest of each conversation
@@ -131,6 +137,14 @@ REPLIES = sa.Table(
         postgresql_where=_ON_THE_NETWORK,
         sqlite_where=_ON_THE_NETWORK,
     ),
+    # one acknowledgement a conversation, whatever became of it
+    sa.Index(
+        "replies_automatic",
+        "conversation_id",
+        unique=True,
+        postgresql_where=_AUTOMATIC,
+        sqlite_where=_AUTOMATIC,
+    ),
     sa.Index("replies_of_mention", "network", "in_reply_to"),
     sa.Index("replies_changed", "updated_at", "id"),
     sa.Index("replies_of_conversation", "conversation_id"),
@@ -170,5 +184,61 @@ BUDGETS = sa.Table(
     sa.Column("limit", sa.Integer, nullable=False),
     sa.Column("remaining", sa.Integer, nullable=False),
     sa.Column("reset_at", UtcDateTime),
+)
+SURVEYS = sa.Table(
+    "surveys",  # one a conversation
+    metadata,
+    sa.Column("conversation_id", sa.Text, primary_key=True),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("handle", sa.Text, nullable=False),
+    sa.Column("author_id", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("intent", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # scheduled, sent, answered, expired, suppressed
+    sa.Column("reason", sa.Text, nullable=False),  # why it was suppressed
+    sa.Column("resolved_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),  # to be sent, or to expire
+    sa.Column("reply_id", sa.Text, nullable=False),
+    sa.Column("sent_at", UtcDateTime),
+    sa.Column("rating", sa.SmallInteger),  # 1..5
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("answered_at", UtcDateTime),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Index("surveys_due", "due_at", postgresql_where=_SURVEY_RUNS, sqlite_where=_SURVEY_RUNS),
+    sa.Index("surveys_of_person", "network", "author_id"),
+    sa.Index("surveys_changed", "updated_at", "conversation_id"),
+    sa.Index("surveys_resolved", "resolved_at"),
+)
+STOPS = sa.Table(
+    "stops",  # persons who want no more messages that a machine writes
+    metadata,
+    sa.Column("network", sa.Text, primary_key=True),
+    sa.Column("author_id", sa.Text, primary_key=True),
+    sa.Column("handle", sa.Text, primary_key=True),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("stopped_at", UtcDateTime, nullable=False),
+)
+CLOSURES = sa.Table(
+    "closures",  # one a conversation: the public word that it was settled in private
+    metadata,
+    sa.Column("conversation_id", sa.Text, primary_key=True),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("handle", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("post_id", sa.Text, nullable=False),  # with which it began in public
+    sa.Column("confirmed_by", sa.Text, nullable=False),  # the customer's private message that says so
+    sa.Column("confirmed_at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # suggested, posted, skipped
+    sa.Column("reason", sa.Text, nullable=False),  # why it was skipped
+    sa.Column("reply_id", sa.Text, nullable=False),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Index("closures_changed", "updated_at", "conversation_id"),
+    sa.Index("closures_suggested", "confirmed_at", postgresql_where=_SUGGESTED, sqlite_where=_SUGGESTED),
 )
 IDEMPOTENCY = idempotency_table(metadata)

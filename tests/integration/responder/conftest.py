@@ -24,8 +24,10 @@ from libs.common.migrate import migrate
 from libs.common.outbox import OUTBOX
 from libs.common.process import Service
 from services.responder.app import MIGRATIONS, build
+from services.responder.domain.eligibility import Means
 from services.responder.domain.posting import Pace
 from services.responder.gateways.x import XGateway
+from services.responder.handlers.closures import Closures
 from services.responder.handlers.figures import Figures
 from services.responder.handlers.mentions import Mentions
 from services.responder.handlers.replies import Changes
@@ -36,6 +38,8 @@ from tests.integration.responder.mentions import routed
 from tests.integration.responder.network import Sandbox, sandbox
 
 PACE = Pace(post_limit=timedelta(seconds=0.3))  # all else as in production: the clock is moved instead
+
+MEANS = Means(frozenset({"x"}), frozenset({"x"}))
 
 _keys = (f"key-{n}" for n in itertools.count(1))
 
@@ -60,7 +64,7 @@ class World:
     async def hears(self, *events: Event) -> None:
         """One batch, in one transaction."""
         async with self.database.begin() as session:
-            await Mentions(self.figures).on_work_items(events, session)
+            await Mentions(self.figures, closures=Closures(MEANS)).on_work_items(events, session)
 
     async def told(self) -> list[Event]:
         """All that was told so far, in order."""

@@ -68,6 +68,10 @@ class Sandbox:
         assert answer["count"] == len(items)
         return items
 
+    async def messages(self) -> list[str]:
+        """The texts of the private messages it got, newest first."""
+        return [each["text"] for each in (await self._get())["messages"]]
+
     async def per_mention(self) -> dict[str, int]:
         """How many answers it got to each post."""
         counts: dict[str, int] = (await self._get())["per_in_reply_to"]

@@ -1,6 +1,7 @@
 """A reply goes out once, or a person is told that nobody knows: whatever the network does, whenever we die."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx2
@@ -8,8 +9,10 @@ import pytest
 
 from libs.common import faults
 from libs.common.events import ReplyFailed, ReplyPosted, of_type
+from sandbox.limits import Limits
 from services.responder.domain.posting import Pace
 from tests.integration.responder.conftest import PACE, World
+from tests.integration.responder.network import Sandbox, sandbox
 
 LOOK = 181  # seconds after the reservation: the first look
 LOOK_AGAIN = 242
@@ -38,6 +41,13 @@ class Held(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._wire.aclose()
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[Sandbox]:
+    """Takes the same text again: a refusal would hide that we sent it twice."""
+    async with sandbox(Limits(duplicates_within=timedelta(0))) as made:
+        yield made
 
 
 async def test_a_queued_reply_is_posted_and_told(world: World) -> None:
@@ -193,6 +203,7 @@ async def test_a_duplicate_refusal_is_looked_into_not_believed(world: World) -> 
     first = await world.queued("1001", text="Merci !")
     await world.sends()
     second = await world.queued("1002", text="Merci !")
+    await world.sandbox.next({"kind": "duplicate"})
     await world.sends()
 
     assert (await world.reply(first))["state"] == "posted"
@@ -210,6 +221,17 @@ async def test_a_limited_network_is_left_alone_until_it_says(world: World) -> No
     assert (await world.reply(id_))["state"] == "queued"
 
     await world.sends(later=610)
+
+    assert (await world.reply(id_))["state"] == "posted"
+
+
+async def test_a_limit_that_ends_within_this_second_is_not_waited_for_a_minute(world: World) -> None:
+    id_ = await world.queued()
+    await world.sandbox.next({"kind": "rate_limited", "seconds": 0.01})
+    await world.sends()
+    assert (await world.reply(id_))["state"] == "queued"
+
+    await world.sends(later=5)
 
     assert (await world.reply(id_))["state"] == "posted"
 

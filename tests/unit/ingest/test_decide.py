@@ -1,6 +1,7 @@
 """Which handle a post concerns, whether it is ours, and what cannot be taken."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -151,3 +152,54 @@ def test_a_handle_whose_name_is_written_otherwise_is_the_same() -> None:
     assert OURS.of("x", Person("", "aCmEhElP")) is ACME_HELP
     assert OURS.at("x", "acmehelp...") is ACME_HELP
     assert OURS.at("nowhere", "acmehelp") is None
+
+
+# --- whether it calls us
+
+
+@pytest.mark.parametrize(
+    ("fields", "summoned"),
+    [
+        ({"text": "@acmehelp hi"}, "named"),
+        ({"text": "hi @ACMEHELP."}, "named"),
+        ({"text": "hi", "named": [Person("3")]}, "named"),
+        ({"text": "@acmehelp hi", "answered": "3"}, "named"),
+        ({"text": "@acmehelp @acmehelp hi", "written_from": 10}, "named"),
+        ({"text": "@acmehelp still", "written_from": 10}, "implied"),
+        ({"text": "@acmehelp still", "written_from": 10, "carried": [Person("3", "AcmeHelp")]}, "implied"),
+        ({"text": "@old_name still", "written_from": 10, "carried": [Person("3", "old_name")]}, "implied"),
+        ({"text": "still waiting", "answered": "3"}, "implied"),
+        ({"text": "look at this", "quoted": "3"}, "quoted"),
+        ({"text": "@acmehelp look", "quoted": "3"}, "named"),
+        ({"text": "@acmehelp look", "written_from": 10, "quoted": "3"}, "quoted"),
+        ({"text": "look at this", "quoted": "c2"}, "not"),
+        ({"text": "acme help is slow"}, "not"),
+        ({"text": "so is theirs", "answered": "c2", "in_reply_to": "p0"}, "not"),
+        ({"text": "acme help is slow", "handle": "acme-help"}, "not"),
+        ({"text": "@acme is slow", "handle": "acme-help"}, "not"),
+        ({"text": "@acme is slow", "handle": "default"}, "not"),
+        ({"text": "so is theirs", "in_reply_to": "p0"}, ""),
+        ({"text": "@acmehelp hi", "private": True}, ""),
+        ({"text": "@acmehelp hi", "network": "crm"}, ""),
+        ({"text": "@acmehelp hi", "network": "bluesky", "handle": "acme-help"}, ""),
+        ({"text": "hi", "summoned": "quoted"}, "quoted"),
+    ],
+)
+def test_how_a_post_calls_its_handle(fields: dict[str, Any], summoned: str) -> None:
+    assert mention(post(**fields)).summoned == summoned
+
+
+def test_names_that_a_thread_puts_in_front_are_found_as_before() -> None:
+    event = mention(post("@acme @acmehelp still", written_from=16))
+    assert (event.handle, event.also_named, event.summoned) == ("acme-help", ("acme",), "implied")
+    both = mention(post("@acme thanks to @acmecares", written_from=6))
+    assert (both.handle, both.also_named, both.summoned) == ("acme-cares", ("acme",), "named")
+
+
+def test_a_post_that_quotes_a_handle_belongs_to_it() -> None:
+    assert mention(post("look at this", quoted="3")).handle == "acme-help"
+
+
+def test_our_own_post_answers_whom_the_thread_put_in_front() -> None:
+    event = own_post(post("@jo done", author=Person("3"), carried=[Person("c2", "jo")], written_from=4))
+    assert event.answered_person == "c2"

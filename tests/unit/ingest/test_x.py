@@ -116,3 +116,29 @@ def test_an_id_that_is_no_snowflake_gives_no_time() -> None:
 def test_a_post_without_id_or_author_is_not_one(fields: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         read(fields)
+
+
+NAMES = [{"start": 0, "end": 5, "username": "acme", "id": "111"}, {"start": 10, "end": 13, "username": "jo"}]
+
+
+def test_the_names_that_a_reply_only_carries_stand_apart() -> None:
+    post = read(bare(text="@acme and @jo", display_text_range=[6, 13], entities={"mentions": NAMES}))
+    assert (list(post.carried), list(post.named)) == ([Person("111", "acme")], [Person("", "jo")])
+    assert post.text[post.written_from :] == "and @jo"
+
+
+@pytest.mark.parametrize("shown", [None, [], [0, 13], [-5, 13]])
+def test_without_a_word_on_what_is_shown_all_names_are_the_author_s(shown: list[int] | None) -> None:
+    post = read(bare(display_text_range=shown, entities={"mentions": NAMES}))
+    assert (list(post.carried), len(post.named), post.written_from) == ([], 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("word", "author", "quoted"), [("tweet", "111", "111"), ("post", "111", "111"), ("post", None, "")]
+)
+def test_who_is_quoted_is_known_where_the_post_is_included(word: str, author: str | None, quoted: str) -> None:
+    references = {f"referenced_{word}s": [{"type": "replied_to", "id": "8"}, {"type": "quoted", "id": "18"}]}
+    beside = [{"id": "8", "author_id": "333", "text": "other"}, {"id": "18", "author_id": author}]
+    assert read({"data": bare(**references), "includes": {f"{word}s": beside}}).quoted == quoted
+    assert read({"data": bare(**references), "includes": {"users": []}}).quoted == ""
+    assert read(bare(**references)).quoted == ""

@@ -34,7 +34,7 @@ def test_each_post_takes_one_until_none_is_left() -> None:
     after = take(budget(1), CLASSES["reply"], NOON)
     assert after == budget(0)
     assert take(budget(0), CLASSES["critical"], NOON) is None
-    assert wait_until(budget(0), NOON, 0.5) == NOON + WINDOW + 2.5 * SECOND
+    assert wait_until(budget(0), NOON, 0.5) == NOON + WINDOW + 3.5 * SECOND
 
 
 @pytest.mark.parametrize(("remaining", "goes"), [(10, True), (6, True), (5, False), (1, False)])
@@ -44,9 +44,18 @@ def test_surveys_go_only_while_more_than_half_is_left(remaining: int, goes: bool
 
 
 def test_after_the_reset_all_is_there_again() -> None:
-    later = NOON + WINDOW
+    later = NOON + WINDOW + SECOND
     assert budget(0).share(later) == 1
     assert take(budget(0), CLASSES["reply"], later) == budget(9, reset_at=None)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 0.999])
+def test_the_second_of_the_reset_belongs_to_the_window_that_ends(fraction: float) -> None:
+    """Networks tell it in whole seconds, with the rest of it cut off."""
+    within = NOON + WINDOW + fraction * SECOND
+    assert take(budget(0), CLASSES["critical"], within) is None
+    assert wait_until(budget(0), within, 0.0) == NOON + WINDOW + SECOND
+    assert heard(budget(0), headers(0), 0, within) == budget(0)
 
 
 def test_the_networks_word_counts_less_what_is_on_its_way() -> None:

@@ -84,7 +84,13 @@ def test_the_networks_own_words_are_the_reason() -> None:
 
 def test_a_limit_holds_until_the_networks_reset() -> None:
     outcome = meaning(said(429, x_rate_limit_reset=at(600)))
-    assert outcome == Postponed("the network takes no more posts for now", NOON + 10 * MINUTE)
+    assert outcome == Postponed("the network takes no more posts for now", NOON + 10 * MINUTE + SECOND)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -19])
+def test_a_limit_that_ended_while_the_answer_came_is_no_reason_to_wait(seconds: int) -> None:
+    outcome = meaning(said(429, x_rate_limit_reset=at(seconds)))
+    assert outcome == Postponed("the network takes no more posts for now", NOON + SECOND)
 
 
 def test_the_longest_window_that_is_used_up_wins() -> None:
@@ -98,7 +104,7 @@ def test_the_longest_window_that_is_used_up_wins() -> None:
     )
     outcome = meaning(used_up)
     assert isinstance(outcome, Postponed)
-    assert outcome.not_before == NOON + timedelta(hours=2)
+    assert outcome.not_before == NOON + timedelta(hours=2) + SECOND
 
 
 @pytest.mark.parametrize("reset", ["", "soon", "-5", at(-60), at(90 * 3600), "9" * 11, "²"])

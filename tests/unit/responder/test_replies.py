@@ -22,8 +22,10 @@ from services.responder.domain.replies import (
     FINAL,
     IN_FLIGHT,
     LIVE,
+    MACHINE,
     TEXT_LIMIT,
     Accepted,
+    Kind,
     NothingToFollow,
     State,
     Taken,
@@ -39,7 +41,7 @@ from services.responder.domain.replies import (
     settle,
     wrong_with,
 )
-from tests.unit.responder.builders import MINUTE, NOON, PACE, SECOND, reply, target
+from tests.unit.responder.builders import MINUTE, NOON, PACE, SECOND, reply
 
 STATES: tuple[State, ...] = get_args(State)
 LEGAL = {
@@ -167,39 +169,47 @@ def test_the_urgent_goes_first_and_a_holding_reply_after_the_others() -> None:
 
 
 def test_a_mention_that_has_no_reply_gets_one() -> None:
-    assert accept(target(), [], "", {"x"}) == Accepted("queued")
+    assert accept([], "") == Accepted("queued")
 
 
 @pytest.mark.parametrize("state", LIVE)
 def test_a_mention_gets_no_second_reply(state: State) -> None:
     live = reply(state)
-    assert accept(target(), [live], "", {"x"}) == Taken(live)
+    assert accept([live], "") == Taken(live)
 
 
 def test_the_latest_reply_is_named() -> None:
     first, second = reply("posted", id="rep_1"), reply("posted", id="rep_2", follow_up_of="rep_1")
-    assert accept(target(), [first, second], "", {"x"}) == Taken(second)
-    assert accept(target(), [first, second], "rep_1", {"x"}) == Taken(second)
-    assert accept(target(), [first, second], "rep_2", {"x"}) == Accepted("queued")
+    assert accept([first, second], "") == Taken(second)
+    assert accept([first, second], "rep_1") == Taken(second)
+    assert accept([first, second], "rep_2") == Accepted("queued")
 
 
 @pytest.mark.parametrize("state", LIVE)
 def test_a_follow_up_waits_until_it_is_known_what_it_follows(state: State) -> None:
     live = reply(state)
     expected = Taken(live) if state in IN_FLIGHT else Accepted("queued")
-    assert accept(target(), [live], "rep_1", {"x"}) == expected
+    assert accept([live], "rep_1") == expected
 
 
 @pytest.mark.parametrize("live", [[], [reply("posted")]])
 def test_nothing_follows_what_is_not_there(live: list[object]) -> None:
-    assert accept(target(), live, "rep_404", {"x"}) == NothingToFollow()  # type: ignore[arg-type]
+    assert accept(live, "rep_404") == NothingToFollow()  # type: ignore[arg-type]
 
 
-def test_without_a_gateway_or_in_private_a_person_answers() -> None:
-    for answer in (accept(target(network="crm"), [], "", {"x"}), accept(target(private=True), [], "", {"x"})):
-        assert isinstance(answer, Accepted)
-        assert answer.state == "manual_required"
-        assert answer.reason
+def test_what_we_cannot_post_is_a_person_s_and_nobody_reads_it_first() -> None:
+    assert accept([], "", by_hand="no way") == Accepted("manual_required", "no way")
+    assert accept([], "", by_hand="no way", approval="new here") == Accepted("manual_required", "no way")
+    assert accept([], "", approval="new here") == Accepted("approval_pending", "new here")
+
+
+@pytest.mark.parametrize("state", LIVE)
+@pytest.mark.parametrize("kind", MACHINE)
+def test_what_a_machine_wrote_is_in_nobody_s_way(kind: Kind, state: State) -> None:
+    machines = reply(state, id="rep_0", kind=kind, follow_up_of=kind)
+    assert accept([machines], "") == Accepted("queued")
+    assert accept([machines], "rep_0") == NothingToFollow()
+    assert accept([reply("posted"), machines], "rep_1") == Accepted("queued")
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "a\0", "\ufeffa", "a\uffff", "\ud800", "x" * (TEXT_LIMIT + 1)])
