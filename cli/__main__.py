@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from cli import bench, dlq, keys, simulate_command
 from cli import length as length_command
-from cli.options import BusAddress, Data, DatabaseAddress, Host, Model, PortBase, err, out
+from cli.options import BusAddress, Cascade, Data, DatabaseAddress, Host, Model, PortBase, err, out
 from cli.trouble import Trouble
 
 app = typer.Typer(
@@ -171,8 +171,10 @@ def topics(
     from cli.loop import run
     from libs.common import topics as room
     from libs.common.bus_kafka import parse
+    from libs.common.kafka_login import OnlyKafka, login_of
 
-    report = run(room.create(parse(bus), partitions, replication))
+    place = parse(bus)
+    report = run(room.create(place, partitions, replication, login=login_of(OnlyKafka.load(bus=bus))))
     for name in report.created:
         out.print(f"{name} created")
     for name in report.kept:
@@ -204,11 +206,12 @@ def classify(
     ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Add the probability of every label, by head.")] = False,
     model: Model = None,
+    cascade: Cascade = 0,
 ) -> None:
     """Say what posts are: one JSON object a line, in order."""
     from cli import classify as room
 
-    room.classify(file, model, scores=scores)
+    room.classify(file, model, cascade, scores=scores)
 
 
 @app.command()
@@ -219,6 +222,9 @@ def train(
     ] = None,
     to: Annotated[Path, typer.Option("--to", help="Where to write the model.")] = Path("model.npz"),
     name: Annotated[str, typer.Option("--name", help="As every label will name it.")] = "guichet-1",
+    cascade: Annotated[
+        bool, typer.Option("--cascade", help="The heads of the second look instead: the extra `cascade`.")
+    ] = False,
     x_because: Annotated[
         str, typer.Option("--x-because", help="Why posts of X may be learnt from here: its terms forbid it.")
     ] = "",
@@ -229,6 +235,9 @@ def train(
     """
     from cli import train as room
 
+    if cascade:
+        room.train_cascade(corpus, corrections, to, err)
+        return
     room.train(corpus, corrections, to, name, x_because, err)
 
 
@@ -240,11 +249,12 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
     model: Model = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many rows.")] = None,
+    cascade: Cascade = 0,
 ) -> None:
     """Score the classifier on any labelled CSV."""
     from cli import evaluate as room
 
-    room.evaluate(file, text, mapping, model, as_json, limit, out)
+    room.evaluate(file, text, mapping, model, as_json, limit, out, cascade)
 
 
 app.command()(length_command.length)

@@ -18,6 +18,7 @@ from cli.trouble import Trouble
 from libs.common import topics
 from libs.common.bus_kafka import parse
 from libs.common.errors import Misconfigured, Unavailable
+from libs.common.kafka_login import login_of
 from libs.common.keys import read_keys
 from libs.common.migrate import check
 
@@ -136,7 +137,7 @@ async def _bus(settings: AllSettings) -> list[Finding]:
             return [Finding(None, f"the log is a local file, {file}, not made yet", "`guichet up` makes it")]
         return [Finding(True, f"the log is a local file, {file}, {_size(file.stat().st_size)}")]
     servers = parse(settings.ingest.bus)
-    wrong = await topics.problems(servers, settings.ingest.partitions)
+    wrong = await topics.problems(servers, settings.ingest.partitions, login=login_of(settings.ingest))
     if not wrong:
         return [Finding(True, f"Kafka answers at {servers}, its topics are as they should be")]
     return [Finding(True, f"Kafka answers at {servers}"), *(Finding(False, line) for line in wrong)]

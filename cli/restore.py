@@ -17,6 +17,7 @@ from libs.common.bus_kafka import CONSUMER, parse
 from libs.common.connect import open_bus
 from libs.common.db import connect
 from libs.common.events import REPLIES, WORK_ITEMS, ReplyPosted, decode
+from libs.common.kafka_login import login_of
 from libs.common.migrate import check
 from services.responder.domain.posting import Pace
 from services.responder.handlers import restore
@@ -116,7 +117,9 @@ async def _rewind(settings: ResponderSettings, since: datetime) -> list[tuple[st
     """The same on Kafka, which refuses it while a member of the group lives."""
     rewound = []
     for group, topics in GROUPS.items():
-        consumer: Any = AIOKafkaConsumer(bootstrap_servers=parse(settings.bus), group_id=group, **CONSUMER)
+        consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=parse(settings.bus), group_id=group, **login_of(settings), **CONSUMER
+        )
         try:
             await consumer.start()
             for topic in topics:

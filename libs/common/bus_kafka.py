@@ -17,6 +17,7 @@ from libs.common.bus import MAX_VALUE_BYTES, HandleBatch, Pulse, Record
 from libs.common.bus_kafka_reading import POLL_MS, Reading, as_record, limited, reason_of
 from libs.common.errors import Misconfigured, Rejected, Unavailable
 from libs.common.events import TOPICS
+from libs.common.kafka_login import IN_THE_OPEN, Login, why_not
 
 log = structlog.get_logger()
 
@@ -71,8 +72,11 @@ class _NoTopic(KafkaError):  # type: ignore[misc]
 class KafkaBus:
     """See `Bus`. `instance` names a consumer for ever, so that a restart takes its partitions back at once."""
 
-    def __init__(self, bootstrap: str, partitions: int = 12, instance: str | None = None) -> None:
+    def __init__(
+        self, bootstrap: str, partitions: int = 12, instance: str | None = None, *, login: Login = IN_THE_OPEN
+    ) -> None:
         self.partitions = partitions
+        self._login = login
         self._bootstrap = bootstrap
         self._instance = instance
         self._producer: AIOKafkaProducer | None = None
@@ -161,7 +165,7 @@ class KafkaBus:
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:
             if self._producer is None:
-                producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, **PRODUCER)
+                producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, **self._login, **PRODUCER)
                 try:
                     await producer.start()
                 except BaseException:
@@ -187,6 +191,7 @@ class KafkaBus:
                 group_id=group,
                 group_instance_id=f"{group}-{self._instance}" if self._instance is not None else None,
                 client_id=f"guichet-{group}",
+                **self._login,
                 **CONSUMER,
             )
             reading = Reading(consumer, handle, pulse, topics)
@@ -216,7 +221,7 @@ class KafkaBus:
             self._agree(topic, len(await producer.partitions_for(topic)))
 
     async def scan(self, topic: str) -> AsyncIterator[Record]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, **CONSUMER)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, **self._login, **CONSUMER)
         try:
             await limited(consumer.start(), CONNECT_SECONDS)
             if topic not in await limited(consumer.topics(), CONNECT_SECONDS):
@@ -253,6 +258,8 @@ class KafkaBus:
                 producer = await self._connected()
                 there = await producer.client.fetch_all_metadata()
         except (KafkaError, TimeoutError, OSError) as error:
+            if reason := await why_not(self._bootstrap, self._login):
+                raise Misconfigured(reason) from error
             raise Unavailable("Kafka", reason_of(error)) from error
         for topic in TOPICS:
             self._agree(topic, len(there.partitions_for_topic(topic) or ()) or self.partitions)

@@ -13,6 +13,7 @@ from libs.common.bus import Bus
 from libs.common.bus_kafka import KafkaBus, parse
 from libs.common.bus_local import LocalBus
 from libs.common.errors import Misconfigured, Unavailable
+from libs.common.kafka_login import login_of
 from libs.common.migrate import check
 from libs.common.process import Service, Task
 from libs.common.settings import Settings
@@ -36,7 +37,8 @@ def _opened(settings: Settings) -> Bus:
     if settings.bus == "local":
         return LocalBus(settings.data / "log.db", settings.partitions)
     if settings.bus.startswith("kafka://"):
-        return KafkaBus(parse(settings.bus), settings.partitions, instance=str(settings.ordinal))
+        place, login = parse(settings.bus), login_of(settings)
+        return KafkaBus(place, settings.partitions, instance=str(settings.ordinal), login=login)
     raise Misconfigured(f"the bus is `local` or kafka://HOST:PORT, not {settings.bus!r}")
 
 

@@ -88,6 +88,12 @@ class Settings(BaseSettings):
         pattern=r"^(local|kafka://[^,\s/:]+:\d+(,[^,\s/:]+:\d+)*)$",
         description='Where the log is: "local" (a file in the data folder) or "kafka://host:port[,host:port]"',
     )
+    kafka_ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authorities whose brokers are trusted; with it Kafka is spoken to over TLS",
+    )
+    kafka_user: str = Field(default="", description="Name at Kafka (SCRAM-SHA-512); empty: no name is asked for")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="The password of that name")
     data: Path = Field(default=Path("data"), description="Folder of the local bus and of SQLite")
     database_url: Annotated[str, AfterValidator(_database)] = Field(
         default="",

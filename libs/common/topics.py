@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 
 from libs.common.errors import Misconfigured, Unavailable
 from libs.common.events import TOPICS
+from libs.common.kafka_login import IN_THE_OPEN, Login, why_not
 
 PARTITIONS = 12
 CONNECT_SECONDS = 10
@@ -63,18 +64,25 @@ def wanted(partitions: int = PARTITIONS, replication: int = 1) -> list[Topic]:
     ]
 
 
-async def create(bootstrap: str, partitions: int = PARTITIONS, replication: int | None = None) -> Report:
+async def create(
+    bootstrap: str,
+    partitions: int = PARTITIONS,
+    replication: int | None = None,
+    *,
+    login: Login = IN_THE_OPEN,
+) -> Report:
     """Make the topics that are missing; leave the others as they are, and say what is wrong with them.
 
     Args:
         bootstrap: the brokers, `host:port,host:port`.
+        login: how to get in.
         replication: copies of each record; by default one a broker, at most three.
 
     Raises:
         Unavailable: Kafka does not answer.
         Misconfigured: it refuses to make them.
     """
-    async with _admin(bootstrap) as admin:
+    async with _admin(bootstrap, login) as admin:
         brokers = len((await admin.describe_cluster())["brokers"])
         there = await _look(admin)
         topics = wanted(partitions, min(3, brokers) if replication is None else replication)
@@ -84,13 +92,13 @@ async def create(bootstrap: str, partitions: int = PARTITIONS, replication: int 
         return Report(created, kept, await _wrong(admin, kept, partitions))
 
 
-async def problems(bootstrap: str, partitions: int = PARTITIONS) -> list[str]:
+async def problems(bootstrap: str, partitions: int = PARTITIONS, *, login: Login = IN_THE_OPEN) -> list[str]:
     """What is wrong with the topics, a line each with what to do; nothing is changed.
 
     Raises:
         Unavailable: Kafka does not answer.
     """
-    async with _admin(bootstrap) as admin:
+    async with _admin(bootstrap, login) as admin:
         there = await _look(admin)
         names = [topic.name for topic in wanted(partitions)]
         missing = [name for name in names if name not in there]
@@ -99,14 +107,16 @@ async def problems(bootstrap: str, partitions: int = PARTITIONS) -> list[str]:
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=ANSWER_SECONDS * 1000)
+async def _admin(bootstrap: str, login: Login) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=ANSWER_SECONDS * 1000, **login)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await admin.start()
         async with asyncio.timeout(ANSWER_SECONDS * 2):
             yield admin
     except (KafkaError, TimeoutError, OSError) as error:
+        if reason := await why_not(bootstrap, login):
+            raise Misconfigured(reason) from error
         raise Unavailable(f"Kafka at {bootstrap}", _plain(error)) from error
     finally:
         with suppress(Exception):

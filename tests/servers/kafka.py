@@ -12,6 +12,7 @@ import struct
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -28,6 +29,16 @@ _QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 _FAST = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 
 TunedFor = Literal["start", "throughput"]
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A second door of every broker: TLS, and names with passwords (SCRAM-SHA-512). The first one stays open to who is
+    to set up what those names may: there, everybody may do everything.
+    """
+
+    certificate: Path  # key and certificate, in one PEM file, of "localhost"
+    users: Mapping[str, str]  # name -> password
 
 
 class KafkaCluster:
@@ -51,6 +62,7 @@ class KafkaCluster:
         tuned_for: TunedFor = "start",
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
+        locked: Locked | None = None,
     ) -> KafkaCluster:
         """Start the brokers and wait until each answers and knows all of them.
 
@@ -61,6 +73,7 @@ class KafkaCluster:
             tuned_for: "start" compiles little and answers early; "throughput" is for benchmarks.
             port: Of the first broker, with the others after it; one that is taken is replaced by a free one.
             settings: Of the broker, over ours.
+            locked: A second door; its address is `locked_bootstrap`.
 
         Raises:
             NotFound: Java, Maven or the jars are missing.
@@ -75,8 +88,8 @@ class KafkaCluster:
             flags += [f"-Xms{heap_mb}m", *_FAST]
         cluster = cls(folder, java, flags, claim(folder))
         try:
-            cluster._lay_out(brokers, port, settings or {})
-            cluster._format()
+            cluster._lay_out(brokers, port, settings or {}, locked)
+            cluster._format(locked.users if locked else {})
             for node in cluster._nodes:
                 cluster._run(node)
             cluster._wait(cluster._nodes, brokers)
@@ -89,6 +102,11 @@ class KafkaCluster:
     def bootstrap(self) -> str:
         """As clients take it: "127.0.0.1:9092,127.0.0.1:9093"."""
         return ",".join(f"{HOST}:{node.port.number}" for node in self._nodes)
+
+    @property
+    def locked_bootstrap(self) -> str:
+        """The second door."""
+        return ",".join(f"localhost:{node.locked_port.number}" for node in self._nodes if node.locked_port)
 
     @property
     def pids(self) -> list[int]:
@@ -139,6 +157,8 @@ class KafkaCluster:
         for node in self._nodes:
             node.port.release()
             node.controller_port.release()
+            if node.locked_port:
+                node.locked_port.release()
         self._lock.close()
 
     def __enter__(self) -> Self:
@@ -155,21 +175,25 @@ class KafkaCluster:
             raise ValueError(f"broker {index} was never started")
         return process
 
-    def _lay_out(self, brokers: int, port: int | None, settings: Mapping[str, str]) -> None:
+    def _lay_out(self, brokers: int, port: int | None, settings: Mapping[str, str], locked: Locked | None) -> None:
         """Give each broker its ports, its folder and its settings; ports may differ from the last start's."""
         formatted = self._folder / "cluster.json"
         if formatted.exists() and (before := json.loads(formatted.read_text())["brokers"]) != brokers:
             raise NotStarted(f"{self._folder} holds a cluster of {before} brokers, not {brokers}: take another folder")
         for index in range(brokers):
             wanted = 0 if port is None else port + index
-            self._nodes.append(_Node(index, self._folder / f"broker-{index}", Port(wanted), Port()))
+            node = _Node(index, self._folder / f"broker-{index}", Port(wanted), Port(), Port() if locked else None)
+            self._nodes.append(node)
         voters = ",".join(f"{node.index}@{HOST}:{node.controller_port.number}" for node in self._nodes)
         for node in self._nodes:
             node.folder.mkdir(exist_ok=True)
-            lines = [f"{name}={value}" for name, value in {**_settings(node, brokers, voters), **settings}.items()]
+            if locked:
+                shutil.copy(locked.certificate, node.folder / "server.pem")
+            all_of_it = {**_settings(node, brokers, voters), **_second_door(node), **settings}
+            lines = [f"{name}={value}" for name, value in all_of_it.items()]
             (node.folder / "server.properties").write_text("\n".join(lines) + "\n")
 
-    def _format(self) -> None:
+    def _format(self, users: Mapping[str, str]) -> None:
         """Make empty storage for every broker, unless an earlier start has."""
         done = self._folder / "cluster.json"
         if done.exists():
@@ -179,6 +203,8 @@ class KafkaCluster:
         for node in self._nodes:
             shutil.rmtree(node.folder / "data", ignore_errors=True)  # an earlier start did not get to the end
             command = self._java_command("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}")
+            for name, password in users.items():
+                command += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
             with (node.folder / "format.log").open("wb") as log:
                 formatting.append(
                     subprocess.Popen(
@@ -224,11 +250,14 @@ class KafkaCluster:
 class _Node:
     """One broker: what stays the same over its lives, and the process of the present one."""
 
-    def __init__(self, index: int, folder: Path, port: Port, controller_port: Port) -> None:
+    def __init__(
+        self, index: int, folder: Path, port: Port, controller_port: Port, locked_port: Port | None = None
+    ) -> None:
         self.index = index
         self.folder = folder
         self.port = port
         self.controller_port = controller_port
+        self.locked_port = locked_port
         self.process: Process | None = None
 
 
@@ -260,6 +289,26 @@ def _settings(node: _Node, brokers: int, voters: str) -> dict[str, str]:
         "message.max.bytes": str(_MESSAGE_BYTES),
         "replica.fetch.max.bytes": str(_MESSAGE_BYTES),
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),  # the default is a quarter of our heap
+    }
+
+
+def _second_door(node: _Node) -> dict[str, str]:
+    if node.locked_port is None:
+        return {}
+    first = _settings(node, 1, "")
+    number = node.locked_port.number
+    return {
+        "listeners": f"{first['listeners']},LOCKED://{HOST}:{number}",
+        "advertised.listeners": f"{first['advertised.listeners']},LOCKED://localhost:{number}",
+        "listener.security.protocol.map": f"{first['listener.security.protocol.map']},LOCKED:SASL_SSL",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.locked.scram-sha-512.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": "server.pem",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",  # who comes through the first door
     }
 
 
