@@ -41,11 +41,6 @@ class Caller:
     def sees(self, team: str) -> bool:
         return team in self.teams or "*" in self.teams
 
-    @property
-    def sees_all(self) -> bool:
-        """Whether it acts for every team."""
-        return "*" in self.teams
-
 
 class Keyring:
     """The keys of a file, read again when it changes; a broken file leaves the keys as they were."""

@@ -26,6 +26,7 @@ from services.ingest.gateways import items, plain, tail, x
 log = structlog.get_logger(__name__)
 
 EVERY_TEAM = frozenset({"*"})
+DEFAULT_TEAM = "main"  # of mentions that concern no handle of ours
 REFRESH_SECONDS = 5.0
 FOLLOW_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
@@ -219,6 +220,11 @@ class Ingest:
         taken = Taken(len(records), duplicates, rejected)
         self._figures.took(source, taken, mentions, received_at)
         return taken
+
+    @property
+    def teams(self) -> set[str]:
+        """Those that may have mentions."""
+        return {DEFAULT_TEAM, *(handle.team for handle in self._directory.handles.by_slug.values())}
 
     async def on_deleted(self, network: str, post_id: str, author_id: str = "") -> None:
         """Somebody took a post away; returns when the log holds that.

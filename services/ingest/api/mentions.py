@@ -162,9 +162,9 @@ def routes(ingest: Ingest) -> APIRouter:
         """Its author or the network took the post away: its text goes here too, and nobody has to answer it.
 
         202 says that the log holds it. A post that is not known yet stays unknown when it comes. Whose it is cannot be
-        told here, so the key has to act for every team.
+        told here, so the key has to act for every team that has a handle.
         """
-        if not caller.sees_all:
+        if not all(caller.sees(team) for team in ingest.teams):
             raise Problem(
                 403,
                 "not-your-team",

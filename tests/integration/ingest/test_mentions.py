@@ -172,6 +172,9 @@ async def test_only_who_acts_for_every_team_may_say_that_a_post_is_gone(world: W
 
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:guichet:problem:not-your-team")
     assert await world.told() == []
+    assert (await world.call("DELETE", "/v1/mentions/x/1", key=world.of_main)).status_code == 202
+    await world.has_handle("north", team="north")
+    assert (await world.call("DELETE", "/v1/mentions/x/1", key=world.of_main)).status_code == 403
 
 
 async def test_a_deletion_that_the_log_does_not_hold_is_not_accepted(world: World) -> None:
