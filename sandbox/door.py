@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -27,6 +28,14 @@ POST = "POST /2/tweets"
 HANG_SECONDS = 60.0  # a request that gets no answer is let go after this
 
 _PLACE = re.compile(r"\{(\w+)\}")
+
+
+class _ReplyTo(msgspec.Struct, frozen=True):
+    in_reply_to_tweet_id: str = ""
+
+
+class _NewPost(msgspec.Struct):
+    reply: _ReplyTo = _ReplyTo()
 
 
 class Door(APIRoute):
@@ -68,7 +77,7 @@ async def _through(
     request.state.headers = headers
     if not passes:
         raise refusal("rate_limited")
-    fault = network.faults.next(on)
+    fault = network.faults.next(on, await _about(endpoint, request))
     if fault is not None and not fault.after:
         request.state.headers = _told(fault, network)
         raise fault.refusal
@@ -115,6 +124,16 @@ async def _signed(request: Request) -> SignedRequest:
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         parameters += parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
     return SignedRequest(request.method, str(request.url.replace(query="", fragment="")), parameters)
+
+
+async def _about(endpoint: str, request: Request) -> str:
+    """The post that is answered, or since which is read; empty: none."""
+    if endpoint != POST:
+        return request.query_params.get("since_id", "")
+    try:
+        return msgspec.json.decode(await request.body(), type=_NewPost).reply.in_reply_to_tweet_id
+    except ValueError:  # it has not the shape of a post; whoever takes it says so
+        return ""
 
 
 async def _until_gone(request: Request, seconds: float) -> None:

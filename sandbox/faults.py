@@ -22,6 +22,7 @@ class Fault:
     `error_after_posting` does what was asked and answers with `status`; `no_answer` does it and says nothing for
     `seconds`; `cut` does it and hangs up in the middle of the answer. `rate_limited` says when to come again only
     where `seconds` are given. A `late_timeline` hides the post for `seconds` from all who look for it.
+    With `about`, the id of a post, it befalls only a reply to that one, or a timeline read since that one.
     """
 
     kind: FaultKind
@@ -30,6 +31,7 @@ class Fault:
     seconds: float = 0.0
     title: str = "Error"
     detail: str = "Something went wrong."
+    about: str = ""
 
     @property
     def after(self) -> bool:
@@ -48,17 +50,19 @@ class Faults:
     """Those to come, in the order they were asked for; late timelines beside whatever else befalls the post."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, bool], deque[Fault]] = {}
+        self._waiting: dict[tuple[str, bool, str], deque[Fault]] = {}
 
     def plant(self, faults: Iterable[Fault]) -> None:
         """These befall the next requests."""
         for fault in faults:
-            self._waiting.setdefault((fault.on, fault.kind == "late_timeline"), deque()).append(fault)
+            self._waiting.setdefault((fault.on, fault.kind == "late_timeline", fault.about), deque()).append(fault)
 
-    def next(self, on: Occasion, *, late: bool = False) -> Fault | None:
-        """What befalls this request."""
-        waiting = self._waiting.get((on, late))
-        return waiting.popleft() if waiting else None
+    def next(self, on: Occasion, about: str = "", *, late: bool = False) -> Fault | None:
+        """What befalls this request: first what waits for the post it is about."""
+        for which in ((on, late, about), (on, late, "")):
+            if waiting := self._waiting.get(which):
+                return waiting.popleft()
+        return None
 
     def clear(self) -> None:
         """None of those that have not come yet."""

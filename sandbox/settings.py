@@ -25,7 +25,9 @@ class SandboxSettings(BaseSettings):
     )
     posts_per_window: int = Field(default=10_000, ge=0, description="Posts an account may make in a window; X says 100")
     window: Span = timedelta(minutes=15)
-    duplicates_within: Span = Field(default=timedelta(minutes=15), description="The same text is refused for so long")
+    duplicates_within: Span = Field(
+        default=timedelta(minutes=15), description="The same text is refused for so long; `0s`: never"
+    )
     plan: Literal["enterprise", "self_serve"] = Field(
         default="enterprise", description="self_serve: X's rules of 2026, only who was summoned may reply"
     )

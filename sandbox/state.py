@@ -102,7 +102,7 @@ class Network:
             edit_of=before.first_id if before else "",
             implicit=len(whole) - len(text),
         )
-        if late := self.faults.next("post", late=True):
+        if late := self.faults.next("post", in_reply_to, late=True):
             self._visible_at[id_] = now + timedelta(seconds=late.seconds)
         self._keep(post)
         self._ledger.write([post.as_line()])

@@ -74,6 +74,7 @@ class FaultWish(_Told):
     seconds: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     title: str = "Error"
     detail: str = "Something went wrong."
+    about: PostId | Literal[""] = ""
 
 
 class FaultWishes(BaseModel):

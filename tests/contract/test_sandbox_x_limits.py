@@ -170,6 +170,28 @@ async def test_faults_that_did_not_come_yet_can_be_called_off(x: Scene) -> None:
     assert (await x.http.post("/2/tweets", json={"text": "un"})).status_code == 201
 
 
+async def test_a_fault_may_wait_for_a_reply_to_one_post(x: Scene) -> None:
+    await x.seed({"id": "5", "text": "un"}, {"id": "6", "text": "deux"})
+    await x.befall(kind="error_after_posting", about="6")
+    answers = [await x.reply("Merci", "5"), await x.reply("Merci !", "6"), await x.reply("Et merci", "6")]
+    assert [answer.status_code for answer in answers] == [201, 503, 201]
+
+
+async def test_a_fault_may_wait_for_who_reads_since_one_post(x: Scene) -> None:
+    me = (await x.http.get("/2/users/me")).json()["data"]["id"]
+    await x.befall(kind="error", on="read", about="6")
+    answers = [await x.http.get(f"/2/users/{me}/tweets", params={"since_id": id_}) for id_ in ("5", "6", "6")]
+    assert [answer.status_code for answer in answers] == [200, 503, 200]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"reply": 5}', b'{"reply": "\xff"}', b'{"reply": {"in_reply_to_tweet_id": 6}}']
+)
+async def test_a_fault_for_one_post_does_not_befall_what_cannot_be_read(x: Scene, body: bytes) -> None:
+    await x.befall(kind="error", about="6")
+    assert (await x.http.post("/2/tweets", content=body)).status_code == 400
+
+
 async def test_a_late_post_is_in_no_timeline_until_its_time(x: Scene) -> None:
     me = (await x.http.get("/2/users/me")).json()["data"]["id"]
     await x.befall(kind="late_timeline", seconds=30)

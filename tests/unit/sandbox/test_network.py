@@ -64,6 +64,11 @@ def test_the_same_text_of_an_account_is_refused_for_a_while() -> None:
     net.post(ACME, "Merci !", "")
 
 
+def test_a_network_may_take_the_same_text_again_and_again() -> None:
+    net = network(Clock(), limits=Limits(duplicates_within=timedelta(0)))
+    assert len({net.post(ACME, "Merci !", "").id for _ in range(3)}) == 3
+
+
 def test_the_same_words_to_two_people_are_two_texts() -> None:
     net = network()
     net.seed([seeded("1001", "jo"), seeded("1002", "lu")])
