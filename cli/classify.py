@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, BinaryIO
 
 from cli.trouble import Trouble
 from libs.common.errors import Misconfigured
-from services.classifier.app import understanding
+from services.classifier.app import second_look, understanding
 from services.classifier.domain.understand import Asked, Understanding, Understood
 from services.classifier.gateways.model_file import SHIPPED, load
 
@@ -21,25 +22,25 @@ _LABELS = (
 )  # fmt: skip
 
 
-def opened(model: Path | None) -> Understanding:
-    """The model of a file, or the one that ships.
+def opened(model: Path | None, cascade: float = 0) -> Understanding:
+    """The model of a file, or the one that ships; `cascade` is the share of the posts an encoder reads again.
 
     Raises:
         Trouble: it cannot be used.
     """
     try:
-        return understanding(load(model or SHIPPED))
+        return understanding(load(model or SHIPPED), second_look(cascade, math.inf))
     except Misconfigured as error:
         raise Trouble(str(error), 2) from error
 
 
-def classify(source: Path | None, model: Path | None, *, scores: bool) -> None:
+def classify(source: Path | None, model: Path | None, cascade: float = 0, *, scores: bool) -> None:
     """Classify the lines of a file, or of standard input.
 
     Raises:
         Trouble: there is no such file, or the model cannot be used.
     """
-    understood = opened(model)
+    understood = opened(model, cascade)
     try:
         file: BinaryIO = sys.stdin.buffer if source is None or str(source) == "-" else source.open("rb")
     except OSError as error:

@@ -51,13 +51,14 @@ def evaluate(
     as_json: bool,
     limit: int | None,
     console: Console,
+    cascade: float = 0,
 ) -> None:
     """Score the model on a file, and say it.
 
     Raises:
         Trouble: the file, the mapping or the model cannot be used.
     """
-    found = evaluated(file, text, mapping, lambda: opened(model), limit)
+    found = evaluated(file, text, mapping, lambda: opened(model, cascade), limit)
     if as_json:
         console.file.write(json.dumps(found, ensure_ascii=False) + "\n")
     else:

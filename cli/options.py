@@ -28,6 +28,13 @@ Model = Annotated[
         "--model", metavar="FILE", envvar="CLASSIFIER_MODEL", show_envvar=False, help="Else the model that ships."
     ),
 ]
+Cascade = Annotated[
+    float,
+    typer.Option(
+        "--cascade", metavar="SHARE", min=0, max=1, envvar="CLASSIFIER_CASCADE_SHARE", show_envvar=False,
+        help="Share of the least sure posts that an encoder reads again: the extra `cascade`.",
+    ),
+]  # fmt: skip
 KeysFile = Annotated[
     Path | None,
     typer.Option(

@@ -34,6 +34,7 @@ def main() -> None:
     asked.add_argument("folder", type=Path, help="the folder with the labelled sets, NAME.train.csv")
     asked.add_argument("--json", action="store_true", help="one JSON object instead of Markdown")
     asked.add_argument("--model", type=Path, help="else the model that ships")
+    asked.add_argument("--cascade", type=float, default=0, help="the share that an encoder reads again, 0..1")
     asked.add_argument(
         "--track", choices=("a", "b", "both"), default="both", help="a: taught by each set; b: what ships"
     )
@@ -41,7 +42,7 @@ def main() -> None:
     if not given.folder.is_dir():
         raise Trouble(f"{given.folder} is no folder: name the one with the labelled sets", 2)
     taught = _taught(given.folder) if given.track != "b" else {}
-    answers, away = shipped(given.folder, opened(given.model)) if given.track != "a" else ([], [])
+    answers, away = shipped(given.folder, opened(given.model, given.cascade)) if given.track != "a" else ([], [])
     away += [one.file for one in SETS if not path_of(given.folder, one.file).exists() and one.file not in away]
     if given.json:
         sys.stdout.write(json.dumps(_as_json(taught, answers, away), ensure_ascii=False) + "\n")

@@ -118,6 +118,18 @@ class Catalogue(BaseModel):
     flags: list[str]
 
 
+CascadeState = Literal["on", "off", "not installed"]
+
+
+class Cascade(BaseModel):
+    """The second look at the least sure posts by an encoder: `budget` is in seconds, of each batch."""
+
+    state: CascadeState
+    model: str
+    share: float
+    budget: float
+
+
 class ModelOut(BaseModel):
     """A model that is loaded. `scores` are by language and head, on posts of its corpus it had not seen."""
 
@@ -129,7 +141,7 @@ class ModelOut(BaseModel):
     languages: list[str]
     heads: list[str]
     scores: dict[str, Any]
-    cascade: str
+    cascade: Cascade
 
 
 class Models(BaseModel):
@@ -138,7 +150,7 @@ class Models(BaseModel):
     items: list[ModelOut]
 
 
-def routes(classifier: Classifier, model: Model) -> APIRouter:
+def routes(classifier: Classifier, model: Model, cascade: Cascade) -> APIRouter:
     """The classifier's routes."""
     router = APIRouter(prefix="/v1", tags=["classifier"], dependencies=[needs("classify")])
 
@@ -188,7 +200,7 @@ def routes(classifier: Classifier, model: Model) -> APIRouter:
                     languages=list(LANGUAGES),
                     heads=[*HEADS, "urgency"],
                     scores=model.about["scores"],
-                    cascade="not installed",
+                    cascade=cascade,
                 )
             ]
         )

@@ -29,11 +29,16 @@ class Answer:
 class Classifier:
     """Gives every mention its labels. A batch of the stream takes 10 ms: a thread would cost more than it frees."""
 
-    def __init__(self, stream: Understanding, asked: Understanding, metrics: Metrics) -> None:
-        """`stream` and `asked` are the same model twice: each keeps its room between batches."""
+    def __init__(self, stream: Understanding, asked: Understanding, metrics: Metrics, *, slow: bool = False) -> None:
+        """`stream` and `asked` are the same model twice: each keeps its room between batches.
+
+        With `slow`, where a second look takes its time, the stream is read in a thread too.
+        """
         self.name = stream.name
         self._stream = stream
         self._asked = asked
+        self._slow = slow
+        self._one_batch_at_a_time = threading.Lock()  # one given up on may still be read in its thread
         self._one_at_a_time = threading.Lock()
         self._decisions = Counter(
             "mention_decisions_total",
@@ -57,7 +62,8 @@ class Classifier:
         mentions = [event for event in events if isinstance(event, MentionReceived)]
         if not mentions:
             return events
-        labels = self._stream.labels([_asked(mention) for mention in mentions])
+        asked = [_asked(mention) for mention in mentions]
+        labels = await asyncio.to_thread(self._in_turn, asked) if self._slow else self._stream.labels(asked)
         classified = iter([_classified(mention, some) for mention, some in zip(mentions, labels, strict=True)])
         told = [next(classified) if isinstance(event, MentionReceived) else event for event in events]
         for decision, n in Counts(one.decision for one in labels).items():
@@ -67,6 +73,10 @@ class Classifier:
             self._classified.labels(intent, urgency, language if language in _LANGUAGES else "other").inc(n)
         self._seconds.observe(time.perf_counter() - begun)
         return told
+
+    def _in_turn(self, asked: Sequence[Asked]) -> list[Labels]:
+        with self._one_batch_at_a_time:
+            return self._stream.labels(asked)
 
     async def on_asked(self, asked: Sequence[Asked], *, explain: bool) -> Sequence[Answer]:
         """The labels of texts that are not stored."""

@@ -1,7 +1,7 @@
 """From what was read of a text to the labels of a mention: the one place where weights and rules meet."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,7 +28,7 @@ from services.classifier.domain.heads import (
     urgency_of,
 )
 from services.classifier.domain.languages import language_of
-from services.classifier.domain.model import Reader
+from services.classifier.domain.model import Read, Reader
 from services.classifier.domain.personal import personal_data
 from services.classifier.domain.rules import Rules
 from services.classifier.domain.viral import Viral, viral_risk
@@ -49,6 +49,8 @@ _REASONS, _TOPICS = frozenset(REASONS), frozenset(TOPICS)
 _CLUE = re.compile(r"(?<![@\w])\d| hour|heure|(?<=\w)@")
 _COURTEOUS = frozenset({"praise_thanks", "chatter", "spam_abuse"})
 _NO_REACH = Reach()
+
+Again = Callable[[Sequence[str], Read], Read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +80,22 @@ class Understood:
 class Understanding:
     """A model and its rules. Not for two threads at once."""
 
-    def __init__(self, name: str, reader: Reader, rules: Rules) -> None:
+    def __init__(self, name: str, reader: Reader, rules: Rules, again: Again | None = None) -> None:
+        """`again` is the second look of the cascade, where it is on: what it gives back counts."""
         self.name = name
         self._reader = reader
         self._rules = rules
+        self._again = again
         self._topics = lru_cache(4096)(_topics)
 
     def labels(self, asked: Sequence[Asked]) -> list[Labels]:
         """The labels of each text, in order."""
-        found = figures(self._reader.read([one.text for one in asked]))
+        found = self._figures(asked)
         return [self._labels(one, some) for one, some in zip(asked, found, strict=True)]
 
     def understood(self, asked: Sequence[Asked]) -> list[Understood]:
         """The same, with all probabilities."""
-        found = figures(self._reader.read([one.text for one in asked]))
+        found = self._figures(asked)
         labels = [self._labels(one, some) for one, some in zip(asked, found, strict=True)]
         return [Understood(one, _scores(some)) for one, some in zip(labels, found, strict=True)]
 
@@ -104,6 +108,11 @@ class Understanding:
         p = read.probabilities[:, column]
         ranked = sorted(range(len(words)), key=lambda at: (float(p[at + 1]), at))
         return [words[at] for at in ranked[:most] if p[at + 1] < p[0]]
+
+    def _figures(self, asked: Sequence[Asked]) -> list[Figures]:
+        texts = [one.text for one in asked]
+        read = self._reader.read(texts)
+        return figures(self._again(texts, read) if self._again else read)
 
     def _labels(self, asked: Asked, figures: Figures) -> Labels:
         text, row = asked.text, figures.row

@@ -81,6 +81,8 @@ async def test_the_labels_and_the_model_are_told(world: World) -> None:
     assert {"en", "fr", "und"} <= set(labels["languages"])
     [model] = (await world.call("GET", "/v1/models")).json()["items"]
     assert (model["name"], model["active"]) == ("guichet-1", True)
+    assert model["cascade"]["state"] in ("off", "not installed")
+    assert (model["cascade"]["share"], model["cascade"]["budget"]) == (0, 0.25)
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/classify"), ("GET", "/v1/labels"), ("GET", "/v1/models")])
