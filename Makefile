@@ -9,7 +9,7 @@ COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --gene
   --no-emit-index-url --no-annotate --no-header --quiet --upgrade
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test setup lint types unit bench kafka postgres docs site assets k8s image sbom lock clean
+.PHONY: help demo test setup lint types unit bench kafka postgres docs site assets pictures k8s image sbom lock clean
 
 help:  ## List all targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ assets: .venv/dev  ## Generate dashboards, rules, alarms and manifests from the 
 	@$(BIN)/python -m deploy.grafana.generate
 	@$(BIN)/python -m deploy.k8s.generate
 
+pictures: .venv/dev  ## Draw the dashboards for the docs, from the demo: needs Prometheus, PostgreSQL, Chromium
+	@$(BIN)/python -m tests.pictures
+
 k8s: .venv/dev .cache/deploy/ready  ## Render and check manifests, compose.yaml and the Dockerfile; needs no cluster and no Docker
 	@$(BIN)/python -m deploy.k8s.generate --check
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .cache/deploy/bin/python -m deploy.k8s.check
@@ -84,6 +87,7 @@ sbom: .cache/deploy/ready  ## List what the image installs, as CycloneDX, in dis
 lock: .venv/dev  ## Pin all dependencies again, with hashes
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip -q install uv
 	@$(COMPILE) pyproject.toml -o requirements/run.lock
+	@$(COMPILE) pyproject.toml --extra cascade --constraint requirements/run.lock -o requirements/cascade.lock
 	@$(COMPILE) --group build -o requirements/build.lock
 	@$(COMPILE) pyproject.toml --extra train --extra otel --group dev -o requirements/dev.lock
 	@$(COMPILE) --group deploy -o requirements/deploy.lock

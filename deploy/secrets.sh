@@ -5,13 +5,13 @@
 set -eu
 folder=${1:?a folder} database=${2:?the database\'s host:port}
 umask 077
-for part in shared migrate ingest router responder grafana; do mkdir -p "$folder/$part"; done
+for part in shared migrate ingest router responder reports grafana; do mkdir -p "$folder/$part"; done
 keep() {  # keep FILE CONTENT: without a line's end, readable by the containers' own users; the folder is closed
   [ -e "$folder/$1" ] || printf %s "$2" > "$folder/$1"
   chmod 444 "$folder/$1"
 }
 keep shared/secret "$(openssl rand -hex 32)"
-for role in migrate ingest router responder; do
+for role in migrate ingest router responder reports; do
   keep "$role/username" "guichet_$role"
   keep "$role/password" "$(openssl rand -hex 24)"
   keep "$role/database-url" "postgresql://guichet_$role:$(cat "$folder/$role/password")@$database/guichet"

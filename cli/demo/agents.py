@@ -40,6 +40,7 @@ class Agent:
     presence: str = "available"
     _queues: list[str] = field(default_factory=list)
     _hands: list[Json] = field(default_factory=list)  # items with their mentions
+    _seen: set[str] = field(default_factory=set)  # items that are or were in these hands
     _answered: int = 0
     _written: set[str] = field(default_factory=set)  # a network refuses the same text twice
 
@@ -84,7 +85,7 @@ class Agent:
                 await pause(stop, AWAY_SECONDS)
 
     async def _fill(self) -> None:
-        """Take items until the hands are full or nothing waits; the most urgent first, then the oldest."""
+        """Take items until the hands are full or nothing waits; then look what was put into them."""
         body = {"agent": self.player.slug, "queues": self._queues}
         while True:
             try:
@@ -92,11 +93,32 @@ class Agent:
             except Refused as refused:
                 if refused.status != 409:  # no room
                     raise
-                return
+                break
             if taken is None:
-                return
-            self._hands.append(taken)
-            self._hands.sort(key=lambda each: (URGENCIES.index(each["item"]["urgency"]), each["item"]["enqueued_at"]))
+                break
+            self._take(taken)
+        await self._find_given()
+
+    async def _find_given(self) -> None:
+        """Customers who came back were given to the agent they know: nobody else answers them."""
+        held: dict[str, str | int] = {"agent": self.player.slug, "state": "assigned", "limit": 200}
+        for item in (await self.house.ask("router", "GET", "/v1/work-items", params=held))["items"]:
+            if item["id"] not in self._seen:
+                self._take({"item": item, "mention": await self._said_last(item["conversation_id"])})
+
+    async def _said_last(self, conversation: str) -> Json | None:
+        lines = (await self.house.ask("router", "GET", f"/v1/conversations/{conversation}/timeline"))["items"]
+        theirs = [line for line in lines if line.get("side") == "customer" and line.get("text")]
+        if not theirs:
+            return None
+        where = f"/v1/mentions/{theirs[-1]['network']}/{theirs[-1]['post_id']}"
+        mention: Json = await self.house.ask("router", "GET", where)
+        return mention
+
+    def _take(self, taken: Json) -> None:
+        self._seen.add(taken["item"]["id"])
+        self._hands.append(taken)
+        self._hands.sort(key=lambda each: (URGENCIES.index(each["item"]["urgency"]), each["item"]["enqueued_at"]))
 
     async def _one(self, taken: Json, stop: asyncio.Event) -> None:
         item, mention = taken["item"], taken["mention"]

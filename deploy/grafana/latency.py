@@ -2,6 +2,7 @@
 
 from deploy.grafana.boards import Board, Variable
 from deploy.grafana.panels import GREEN, ORANGE, RED, Panel, Query, Step, stat_of
+from deploy.grafana.report import RESPONSE
 
 _Q = 'queue=~"$queue"'
 _PROMISE = ((3600.0, ORANGE), (5400.0, RED))
@@ -44,7 +45,12 @@ BOARD = Board(
     slug="latency",
     title="Guichet: response latency",
     description="How long people waited for an answer. Exact figures for reports: GET /v1/stats/response-latency.",
-    variables=[Variable("queue", "queue_open")],
+    variables=[
+        Variable("queue", "queue_open"),
+        Variable("language", "mentions_classified_total", "language (over months)"),
+        Variable("network", "network_quota_remaining_ratio", "network (over months)"),
+    ],
+    months=RESPONSE,
     since="now-24h",
     panels=[
         stat_of(

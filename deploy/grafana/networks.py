@@ -20,7 +20,7 @@ BOARD = Board(
             f"max(time() - {_LAST})", unit="s", steps=[(900, ORANGE), (1800, RED)], base=GREEN,
         ),
         stat_of(
-            "Posts refused at the door",
+            "Refused at the door",
             "Posts handed in that could not be taken, in the chosen time: their sender was told why.",
             '(sum(increase(mentions_ingested_total{outcome="rejected"}[$__range])) or vector(0))',
             steps=[(1, ORANGE)], base=GREEN,

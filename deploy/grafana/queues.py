@@ -68,7 +68,7 @@ BOARD = Board(
             "Until a first human answer to a plain question that joins now: 8 of 10 wait no longer (p80). A gap: it is "
             "not known (closed, nobody there, or too few samples).",
             [Query(f'{_WAIT}{{{_Q}, quantile="0.8"}} >= 0', "{{queue}}")],
-            unit="s", steps=[(3600, RED)],
+            unit="s", steps=[(3600, RED)], empty="not known",
         ),
         Panel(
             "stack", "Agents, by availability",

@@ -2,6 +2,7 @@
 
 from deploy.grafana.boards import Board, Variable
 from deploy.grafana.panels import GREEN, ORANGE, RED, Panel, Query, stat_of
+from deploy.grafana.report import LABELS
 
 _L = 'language=~"$language"'
 _COUNT = f"increase(mentions_classified_total{{{_L}}}[$__range])"
@@ -17,6 +18,7 @@ BOARD = Board(
     title="Guichet: understanding",
     description="What mentions are said to be, how sure the model is, and how often people disagree.",
     variables=[Variable("language", "mentions_classified_total")],
+    months=LABELS,
     since="now-24h",
     panels=[
         stat_of("Mentions", "Mentions classified in the chosen time.", f"sum({_COUNT})"),

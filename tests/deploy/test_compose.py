@@ -47,7 +47,7 @@ def test_every_secret_is_a_file_that_the_script_makes(secrets: Path) -> None:
 
 
 def test_the_databases_passwords_fit(secrets: Path) -> None:
-    for role in ("migrate", "ingest", "router", "responder"):
+    for role in ("migrate", "ingest", "router", "responder", "reports"):
         password = (secrets / role / "password").read_text()
         expected = f"postgresql://guichet_{role}:{password}@postgresql:5432/guichet"
         assert (secrets / role / "database-url").read_text() == expected

@@ -28,7 +28,10 @@ SECRETS = {  # what deploy/secrets.sh makes, and the how-to puts into the cluste
     "guichet-ingest": {"database-url"},
     "guichet-router": {"database-url"},
     "guichet-responder": {"database-url", "x-token"},
-    **{f"guichet-db-{role}": {"username", "password"} for role in ("migrate", "ingest", "router", "responder")},
+    **{
+        f"guichet-db-{role}": {"username", "password"}
+        for role in ("migrate", "ingest", "router", "responder", "reports")
+    },
     "guichet-db-ca": {"ca.crt"},  # CloudNativePG's own
 }
 MOUNTED = "/run/secrets/"

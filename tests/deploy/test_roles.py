@@ -31,7 +31,7 @@ async def address(postgres: Postgres) -> AsyncIterator[str]:
     admin = await asyncpg.connect(url)
     await admin.execute(SQL)
     await admin.execute(SQL)  # again changes nothing
-    for role in ("migrate", *MIGRATIONS):
+    for role in ("migrate", "reports", *MIGRATIONS):
         await admin.execute(f"ALTER ROLE guichet_{role} LOGIN")
     for_role = url.replace("postgres@", "guichet_{role}@", 1)
     for service, folder in MIGRATIONS.items():
@@ -76,9 +76,43 @@ async def test_what_a_later_migration_makes_is_the_services_too(address: str) ->
 async def test_no_role_may_more_than_connect(address: str) -> None:
     async with _as(address, "router") as connection:
         rows = await connection.fetch("SELECT * FROM pg_roles WHERE rolname LIKE 'guichet_%'")
-    assert len(rows) == len(MIGRATIONS) + 1
+    assert len(rows) == len(MIGRATIONS) + 2
     for row in rows:
         assert not any(row[right] for right in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication"))
+
+
+async def test_the_dashboards_role_reads_the_reports_views_and_nothing_else(address: str) -> None:
+    async with _as(address, "reports") as connection:
+        rows = await connection.fetch("SELECT schemaname, viewname FROM pg_views WHERE viewname LIKE 'report%'")
+        assert {"report_mentions", "report_exchanges", "report_clocks", "report_conversations"} <= {
+            row["viewname"] for row in rows
+        }
+        for row in rows:
+            await connection.fetch(f"SELECT * FROM {row['schemaname']}.{row['viewname']}")
+        await connection.execute("SET default_transaction_read_only = off")  # a promise, not a lock
+        for service in MIGRATIONS:
+            for table in await _tables(connection, service):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.fetch(f'SELECT * FROM "{service}"."{table}"')
+        for refused in ("DELETE FROM responder.report_exchanges", "CREATE TABLE responder.more (id int)"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(refused)
+    async with _as(address, "reports") as connection:
+        said = [await connection.fetchval(f"SHOW {name}") for name in ("transaction_read_only", "statement_timeout")]
+    assert said == ["on", "30s"]
+
+
+async def test_a_view_that_a_migration_makes_anew_is_read_by_the_dashboards_as_before(address: str) -> None:
+    async with _as(address, "migrate") as migrating:
+        await migrating.execute("DROP VIEW responder.report_clocks")
+        await migrating.execute("CREATE VIEW responder.report_clocks AS SELECT 7 AS days")
+        await migrating.execute("CREATE VIEW responder.reportx AS SELECT 1 AS one")
+        await migrating.execute("CREATE VIEW router.report_more AS SELECT 1 AS one")
+    async with _as(address, "reports") as connection:
+        assert await connection.fetchval("SELECT days FROM responder.report_clocks") == 7
+        for other in ("responder.reportx", "router.report_more"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetch(f"SELECT * FROM {other}")
 
 
 @pytest.mark.parametrize(
@@ -91,8 +125,8 @@ async def test_no_role_may_more_than_connect(address: str) -> None:
 async def test_the_first_start_gives_every_role_the_password_of_its_file(
     address: str, tmp_path: Path, script: str, place: str
 ) -> None:
-    roles = ("migrate", *MIGRATIONS)
-    for role in (*roles, "grafana"):
+    roles = ("migrate", *MIGRATIONS, *(("reports",) if "compose" in script else ()))  # in dev there are no dashboards
+    for role in roles:
         file = tmp_path / place.format(role=role).lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"it's {role}'s")
@@ -104,7 +138,7 @@ async def test_the_first_start_gives_every_role_the_password_of_its_file(
     assert await said.wait() == 0
     async with _as(address.replace("guichet_{role}", "{role}"), "postgres") as admin:
         stored = dict(await admin.fetch("SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL"))
-    assert set(stored) - {"grafana"} == {f"guichet_{role}" for role in roles}
+    assert set(stored) - {"guichet_reports"} == {f"guichet_{role}" for role in roles} - {"guichet_reports"}
     for role in roles:
         assert _is_of(f"it's {role}'s", stored[f"guichet_{role}"])
 

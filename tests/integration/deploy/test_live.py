@@ -1,22 +1,19 @@
 """Every query of every panel, every recording rule and every alarm, against the demo and a real Prometheus."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from deploy.grafana.generate import BOARDS
 from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.recording import RULES
-from tests.integration.cli.command import running
 from tests.integration.deploy.conftest import had
 from tests.servers.prometheus import Prometheus
+from tests.watched import seen, until, watched
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[3]
 SECONDS = 30
 ALL = ".*"
 
@@ -35,27 +32,11 @@ MAY_BE_EMPTY: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """The committed configuration, told where the demo stands and to look every second."""
+    """It has looked at the demo for a while."""
     had()
-    folder = tmp_path_factory.mktemp("live")
-    with running("demo", "--plain", "--speed", "240", data=folder / "demo") as (_, standing, _):
-        text = (ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8")
-        for port, service in enumerate(("ingest", "classifier", "router", "responder"), 8001):
-            text = text.replace(f"127.0.0.1:{port}", standing.addresses[service].removeprefix("http://"))
-        text = re.sub(r"(_interval:) 15s", r"\1 1s", text)
-        text = text.replace("rules/", f"{ROOT}/deploy/prometheus/rules/")
-        (folder / "prometheus.yml").write_text(text)
-        with Prometheus.start(folder / "server", folder / "prometheus.yml") as server:
-            until(lambda: bool(server.query(f"min(count_over_time(up[5m])) >= {SECONDS}")))  # rates want a past
-            yield server
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Ask until it is so."""
-    end = time.monotonic() + 4 * SECONDS
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.5)
+    with watched(tmp_path_factory.mktemp("live")) as server:
+        until(seen(server, SECONDS), 4 * SECONDS)  # rates want a past
+        yield server
 
 
 def missing(expr: str, names: set[str]) -> set[str]:
