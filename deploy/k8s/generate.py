@@ -12,6 +12,7 @@ from cli import openapi
 from deploy.k8s.topology import (
     EDGES,
     HEARS,
+    KAFKA_TLS_PORT,
     OUTWARD,
     PEERS,
     PORTS,
@@ -36,8 +37,10 @@ def documents() -> dict[str, list[Manifest]]:
     """File, from this folder -> its objects."""
     found = {
         "components/strimzi/topics.yaml": _topics(),
-        "components/strimzi/users.yaml": [_user(name) for name in SERVICES],
+        "components/strimzi/users.yaml": [_user(name, _does(name)) for name in SERVICES],
+        "components/strimzi/login.yaml": [_login(name) for name in SERVICES],
         "components/gateway/routes.yaml": routes(openapi.document()["paths"]),
+        "components/keda/login.yaml": _keda(),
         "components/keda/scaling.yaml": [_scaling(name) for name in SERVICES if HEARS[name]],
         "components/monitoring/rules.yaml": _rules(),
     }
@@ -63,14 +66,17 @@ def _topics() -> list[Manifest]:
     ]
 
 
-def _user(service: str) -> Manifest:
+def _does(service: str) -> list[Manifest]:
     """What it hears it reads, may dead-letter, and may put back when an operator replays; what it tells it writes."""
     acls = [_acl("topic", topic, "Read", "Write") for topic in HEARS[service]]
     acls += [_acl("topic", f"{topic}.dlq", "Read", "Write") for topic in HEARS[service]]
     acls += [_acl("topic", topic, "Write") for topic in TELLS[service]]
-    acls += [_acl("group", service, "Read")] if HEARS[service] else []
+    return acls + ([_acl("group", service, "Read")] if HEARS[service] else [])
+
+
+def _user(name: str, acls: list[Manifest]) -> Manifest:
     spec = {"authentication": {"type": "scram-sha-512"}, "authorization": {"type": "simple", "acls": acls}}
-    return _object("kafka.strimzi.io/v1", "KafkaUser", service, spec, labels={"strimzi.io/cluster": "guichet"})
+    return _object("kafka.strimzi.io/v1", "KafkaUser", name, spec, labels={"strimzi.io/cluster": "guichet"})
 
 
 def _acl(kind: str, name: str, *operations: str) -> Manifest:
@@ -80,18 +86,59 @@ def _acl(kind: str, name: str, *operations: str) -> Manifest:
     }
 
 
+def _login(service: str) -> Manifest:
+    """A patch: the files that Strimzi makes, and where the service finds them."""
+    folder = "/run/secrets/guichet/kafka"
+    told = {
+        "GUICHET_KAFKA_CA": f"{folder}/ca.crt",
+        "GUICHET_KAFKA_USER": service,
+        "GUICHET_KAFKA_PASSWORD_FILE": f"{folder}/password",
+    }
+    container = {
+        "name": "guichet",
+        "env": [{"name": name, "value": value} for name, value in told.items()],
+        "volumeMounts": [{"name": "kafka-login", "mountPath": folder, "readOnly": True}],
+    }
+    files = [
+        {"secret": {"name": name, "items": [{"key": key, "path": key}]}}
+        for name, key in (("guichet-cluster-ca-cert", "ca.crt"), (service, "password"))
+    ]
+    volume = {"name": "kafka-login", "projected": {"defaultMode": 0o440, "sources": files}}
+    pod = {"spec": {"containers": [container], "volumes": [volume]}}
+    kind = "StatefulSet" if HEARS[service] else "Deployment"
+    return _object("apps/v1", kind, service, {"template": pod})
+
+
+def _keda() -> list[Manifest]:
+    """Its name at Kafka, which sees how far the groups are and reads no record."""
+    heard = [_acl("topic", topic) for topic in sorted({topic for topics in HEARS.values() for topic in topics})]
+    groups = [_acl("group", name) for name in SERVICES if HEARS[name]]
+    name = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "keda-kafka"}, "data": {"username": "keda"}}
+    spec = {
+        "configMapTargetRef": [{"parameter": "username", "name": "keda-kafka", "key": "username"}],
+        "secretTargetRef": [
+            {"parameter": "password", "name": "keda", "key": "password"},
+            {"parameter": "ca", "name": "guichet-cluster-ca-cert", "key": "ca.crt"},
+        ],
+    }
+    return [_user("keda", heard + groups), name, _object("keda.sh/v1alpha1", "TriggerAuthentication", "kafka", spec)]
+
+
 def _scaling(service: str) -> Manifest:
     """On what waits and on how old it is: lag alone says nothing of records that take long."""
     lag = [
         {
             "type": "kafka",
             "metadata": {
-                "bootstrapServers": "guichet-kafka-bootstrap.guichet.svc:9092",
+                "bootstrapServers": f"guichet-kafka-bootstrap.guichet.svc:{KAFKA_TLS_PORT}",
                 "consumerGroup": service,
                 "topic": topic,
                 "lagThreshold": "5000",  # about five seconds of a replica's work (docs/benchmarks.md, pipeline)
                 "offsetResetPolicy": "earliest",
+                "sasl": "scram_sha512",
+                "tls": "enable",
             },
+            "authenticationRef": {"name": "kafka"},
         }
         for topic in HEARS[service]
     ]

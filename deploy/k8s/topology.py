@@ -22,6 +22,7 @@ SERVICES = tuple(SETTINGS)
 PORTS: Mapping[str, int] = {name: int(kind.model_fields["port"].default) for name, kind in SETTINGS.items()}
 SANDBOX_PORT = int(SandboxSettings.model_fields["port"].default)
 KAFKA_PORT = 9092
+KAFKA_TLS_PORT = 9094  # with a name and a password
 DATABASE_PORT = 5432
 STRIMZI = (9090, 9091, 8443)  # control plane, replication, the agent beside each broker
 CNPG_STATUS = 8000
@@ -81,7 +82,7 @@ EDGES: Mapping[str, tuple[Edge, ...]] = {
         Edge("responder", "sandbox", SANDBOX_PORT),
     ),
     "components/strimzi": (
-        *(Edge(name, "strimzi-kafka", KAFKA_PORT) for name in SERVICES),
+        *(Edge(name, "strimzi-kafka", KAFKA_TLS_PORT) for name in SERVICES),
         # brokers, controllers and the entity operator among themselves, and the operator: Strimzi's own ports
         *(Edge(caller, "strimzi-kafka", port) for caller in ("strimzi-kafka", "strimzi-operator") for port in STRIMZI),
     ),
@@ -92,7 +93,7 @@ EDGES: Mapping[str, tuple[Edge, ...]] = {
         Edge("cnpg-operator", "cnpg-postgresql", CNPG_STATUS),
         Edge("cnpg-operator", "cnpg-postgresql", DATABASE_PORT),
     ),
-    "components/keda": (Edge("keda", "strimzi-kafka", KAFKA_PORT),),  # it reads the groups' offsets itself
+    "components/keda": (Edge("keda", "strimzi-kafka", KAFKA_TLS_PORT),),  # it reads the groups' offsets itself
     "components/monitoring": tuple(Edge("prometheus", name, PORTS[name]) for name in SERVICES),
     "components/gateway": tuple(Edge("gateway", name, PORTS[name]) for name in SERVICES),
 }

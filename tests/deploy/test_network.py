@@ -9,7 +9,7 @@ from cli import openapi
 from cli.asyncapi import HEARERS, TELLERS
 from cli.services import MIGRATIONS
 from deploy.k8s.generate import routes
-from deploy.k8s.topology import PEERS, PORTS, SERVICES
+from deploy.k8s.topology import HEARS, KAFKA_TLS_PORT, PEERS, PORTS, SERVICES
 from tests.deploy.manifests import Manifest, named, of_kind, pods, selects
 
 OURS = {"kubernetes.io/metadata.name": "guichet"}
@@ -42,7 +42,7 @@ def test_in_production_the_edges_are_those_of_the_code_and_no_others() -> None:
     }
     found = set(_edges("production", operated))
     kafka, database = "strimzi-kafka", "cnpg-postgresql"
-    expected = {(service, kafka, 9092) for service in (*ON_KAFKA, "keda")}
+    expected = {(service, kafka, 9094) for service in (*ON_KAFKA, "keda")}
     expected |= {(service, database, 5432) for service in (*MIGRATIONS, "migrate", "cnpg-operator")}
     expected |= {(caller, service, PORTS[service]) for caller in ("prometheus", "gateway") for service in SERVICES}
     expected |= {(caller, kafka, port) for caller in (kafka, "strimzi-operator") for port in (8443, 9090, 9091)}
@@ -79,15 +79,19 @@ def test_only_the_responder_gets_out_and_not_into_the_cluster() -> None:
 
 def test_kafka_opens_its_door_to_whom_the_policies_do() -> None:
     listeners = named("production", "Kafka", "guichet")["spec"]["kafka"]["listeners"]
-    plain = next(each for each in listeners if each["name"] == "plain")
+    (door,) = listeners  # and no other, without a lock
+    assert (door["port"], door["tls"], door["authentication"]) == (KAFKA_TLS_PORT, True, {"type": "scram-sha-512"})
+    assert named("production", "Kafka", "guichet")["spec"]["kafka"]["authorization"] == {"type": "simple"}
     callers = {name: Pod({"app.kubernetes.io/name": name}) for name in (*SERVICES, "migrate")} | OUTSIDE
-    let_in = {name for name, pod in callers.items() if any(_is(peer, pod) for peer in plain["networkPolicyPeers"])}
+    let_in = {name for name, pod in callers.items() if any(_is(peer, pod) for peer in door["networkPolicyPeers"])}
     assert let_in == {*ON_KAFKA, "keda"}
 
 
 def test_each_principal_may_what_its_service_does_and_no_more() -> None:
-    for user in of_kind("production", "KafkaUser"):
-        service = user["metadata"]["name"]
+    users = {user["metadata"]["name"]: user for user in of_kind("production", "KafkaUser")}
+    assert users.keys() == {*SERVICES, "keda"}
+    for service, user in users.items():
+        assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
         acls = user["spec"]["authorization"]["acls"]
         may = {(each["resource"]["type"], each["resource"]["name"], op) for each in acls for op in each["operations"]}
         heard = {topic for topic, hearers in HEARERS.items() if service in hearers}
@@ -97,8 +101,10 @@ def test_each_principal_may_what_its_service_does_and_no_more() -> None:
         need |= {("topic", topic, "Write") for topic in told | dead | heard}  # heard: an operator replays
         need |= {("topic", topic, "Describe") for topic in heard | told | dead}
         need |= {("group", service, op) for op in ("Read", "Describe")} if heard else set()
+        if service == "keda":  # it counts what waits, and reads none of it
+            need = {("topic", topic, "Describe") for topics in HEARS.values() for topic in topics}
+            need |= {("group", name, "Describe") for name in SERVICES if HEARS[name]}
         assert may == need
-        assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
 
 
 def test_each_call_of_the_api_comes_to_its_service_and_nothing_else_gets_in() -> None:

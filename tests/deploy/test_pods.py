@@ -11,7 +11,7 @@ import pytest
 from cli.installation import Installation, first_key
 from cli.services import MIGRATIONS, AllSettings, build
 from deploy.k8s import generate
-from deploy.k8s.topology import HEARS, PORTS, SANDBOX_PORT, SERVICES, SETTINGS
+from deploy.k8s.topology import HEARS, KAFKA_TLS_PORT, PORTS, SANDBOX_PORT, SERVICES, SETTINGS
 from libs.common.errors import Misconfigured
 from libs.common.process import CLOSE_SECONDS
 from libs.common.topics import PARTITIONS, wanted
@@ -33,6 +33,8 @@ SECRETS = {  # what deploy/secrets.sh makes, and the how-to puts into the cluste
         for role in ("migrate", "ingest", "router", "responder", "reports")
     },
     "guichet-db-ca": {"ca.crt"},  # CloudNativePG's own
+    "guichet-cluster-ca-cert": {"ca.crt"},  # Strimzi's own, as are the users' passwords
+    **{service: {"password"} for service in SERVICES},
 }
 MOUNTED = "/run/secrets/"
 OF_THE_DRIVER = {"PGSSLMODE", "PGSSLROOTCERT"}  # no settings of ours: asyncpg reads them itself
@@ -175,11 +177,11 @@ def test_a_secret_is_a_file_that_somebody_makes(name: str) -> None:
         mounted = {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", ())}
         volumes = {volume["name"]: volume for volume in pod.get("volumes", ())}
         for variable, value in variables(name, container).items():
-            secret = re.search(r"SECRET|TOKEN|PASSWORD|DATABASE_URL|KEYS$|ROOTCERT", variable) is not None
+            secret = re.search(r"SECRET|TOKEN|PASSWORD|DATABASE_URL|KEYS$|ROOTCERT|KAFKA_CA$", variable) is not None
             assert secret == value.startswith(MOUNTED), (workload, variable)
             if not secret:
                 continue
-            assert variable.endswith(("_FILE", "_KEYS", "ROOTCERT")), (workload, variable)
+            assert variable.endswith(("_FILE", "_KEYS", "ROOTCERT", "_KAFKA_CA")), (workload, variable)
             mount = max((path for path in mounted if value.startswith(f"{path}/")), key=len)
             if "secret" in (volume := volumes[mounted[mount]]):
                 assert value.removeprefix(f"{mount}/") in SECRETS[volume["secret"]["secretName"]], (workload, variable)
@@ -196,8 +198,40 @@ def test_nobody_has_anothers_secrets() -> None:
     for service in SERVICES:
         volumes = pods("production")[service]["spec"]["volumes"]
         had = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
+        had |= {
+            source["secret"]["name"] for volume in volumes for source in volume.get("projected", {}).get("sources", ())
+        }
         own = {f"guichet-{service}", "guichet-db-ca"} if service in MIGRATIONS else set()
-        assert had == {"guichet-shared"} | own
+        assert had == {"guichet-shared", "guichet-cluster-ca-cert", service} | own
+
+
+def test_nobody_talks_to_kafka_in_the_open() -> None:
+    for service in SERVICES:
+        pod = pods("production")[service]["spec"]
+        (container,) = pod["containers"]
+        told = variables("production", container)
+        assert told["GUICHET_BUS"] == f"kafka://guichet-kafka-bootstrap:{KAFKA_TLS_PORT}"
+        assert told["GUICHET_KAFKA_USER"] == service
+        (login,) = [each["projected"]["sources"] for each in pod["volumes"] if each["name"] == "kafka-login"]
+        (folder,) = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == "kafka-login"]
+        files = {
+            f"{folder}/{item['path']}": (each["secret"]["name"], item["key"])
+            for each in login
+            for item in each["secret"]["items"]
+        }
+        assert files == {
+            told["GUICHET_KAFKA_CA"]: ("guichet-cluster-ca-cert", "ca.crt"),
+            told["GUICHET_KAFKA_PASSWORD_FILE"]: (service, "password"),
+        }
+    (access,) = of_kind("production", "TriggerAuthentication")
+    given = {each["parameter"]: (each["name"], each["key"]) for each in access["spec"]["secretTargetRef"]}
+    assert given == {"password": ("keda", "password"), "ca": ("guichet-cluster-ca-cert", "ca.crt")}
+    for scaled in of_kind("production", "ScaledObject"):
+        for trigger in (each for each in scaled["spec"]["triggers"] if each["type"] == "kafka"):
+            asked = trigger["metadata"]
+            assert (asked["sasl"], asked["tls"]) == ("scram_sha512", "enable")
+            assert asked["bootstrapServers"].endswith(f":{KAFKA_TLS_PORT}")
+            assert trigger["authenticationRef"] == {"name": access["metadata"]["name"]}
 
 
 def test_who_asks_the_database_insists_on_its_certificate() -> None:
