@@ -52,6 +52,10 @@ class ReplyOptions(BaseModel):
     longest: int | None = Field(description="In the network's own unit; POST /v1/length counts in it")
     budget: BudgetAnswer | None = Field(description="Null: the network has said nothing yet")
     closure: ClosureAnswer | None = Field(description="Of its conversation")
+    handoff: str | None = Field(
+        description="Words, without a link, that ask this person in public to go on in private; null: they are there"
+        " already, or cannot be answered there"
+    )
     draft: ReplyAnswer | None = Field(description="The latest to this mention")
     reply: ReplyAnswer | None = Field(description="What it has already: name it in `follow_up_of` to say more")
     held_by: str | None = Field(description="The agent who has the conversation in hand")
@@ -86,6 +90,7 @@ class ReplyOptions(BaseModel):
             if budget
             else None,
             closure=ClosureAnswer.of(options.closure) if options.closure else None,
+            handoff=options.handoff,
             draft=ReplyAnswer.of(options.draft) if options.draft else None,
             reply=ReplyAnswer.of(options.reply) if options.reply else None,
             held_by=options.holder.agent if options.holder else None,

@@ -14,6 +14,7 @@ from libs.common.lists import check_if_match, etag_of
 from libs.common.problems import Problem
 from services.responder.api.replies import IfMatch
 from services.responder.api.shapes import Needed
+from services.responder.domain.handoff import has_link
 from services.responder.domain.machines import FIELDS, unfillable
 from services.responder.store import rules as store
 from services.responder.store import templates
@@ -42,6 +43,9 @@ class HandleRuleBody(_Rule):
     automated: bool = Field(False, description="The account is labelled as automated on its network")
     survey: Slug = Field("", description="Template of a survey after a private conversation", examples=["how-was-it"])
     survey_cooldown_days: int = Field(90, ge=1, le=3650, description="Between two surveys to one person")
+    handoff: Slug = Field(
+        "", description="Template that asks in public to go on in private, without a link; else words of ours"
+    )
 
 
 class AgentRuleBody(_Rule):
@@ -130,7 +134,7 @@ def rule_routes(database: Database) -> APIRouter:
 
 async def _check_templates(session: AsyncSession, rule: HandleRuleBody, caller: Caller) -> None:
     """Raises: Problem, 422, that names the template there is not, or the fields that no machine can fill."""
-    for field in ("acknowledgement", "survey"):
+    for field in ("acknowledgement", "survey", "handoff"):
         slug = getattr(rule, field)
         template = await templates.latest(session, slug, caller.teams) if slug else None
         if not slug:
@@ -153,4 +157,13 @@ async def _check_templates(session: AsyncSession, rule: HandleRuleBody, caller: 
                 f"{slug} has fields that only a person can fill ({named}).",
                 "A machine fills " + " and ".join(f"{{{name}}}" for name in FIELDS) + "; leave the others out.",
                 errors=[{"in": "body", "path": f"$.{field}", "detail": f"{slug} has {named}"}],
+            )
+        if field == "handoff" and (link := has_link(template)):
+            raise Problem(
+                422,
+                "has-a-link",
+                "This template has a link",
+                f"{slug} has {link}: X counts a post with a link twenty times, and people pass over it.",
+                "Ask in words; the network shows them where to write.",
+                errors=[{"in": "body", "path": "$.handoff", "detail": f"{slug} has {link}"}],
             )

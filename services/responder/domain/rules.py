@@ -14,6 +14,7 @@ class HandleRule:
     automated: bool = False  # the account is labelled as automated on its network
     survey: str = ""  # the template of a survey; empty: nobody is asked
     survey_cooldown_days: int = 90  # between two surveys to one person
+    handoff: str = ""  # the template that asks in public to go on in private; empty: words of ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,23 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from libs.common import db
 from libs.common.db import Database
 from services.responder.domain.budget import Budget
 from services.responder.domain.closures import Closure, seen
 from services.responder.domain.deletions import Gone
 from services.responder.domain.eligibility import CanDm, DmReason, Means, Verdict, can_dm, can_reply
+from services.responder.domain.handoff import WORDS, invitation
 from services.responder.domain.length import Limits, longest
 from services.responder.domain.replies import MACHINE, Reply, Target
 from services.responder.gateways import Gateway
 from services.responder.handlers.deletions import gone
-from services.responder.store import budgets, closures, holders, mentions, replies
+from services.responder.store import budgets, closures, holders, mentions, replies, rules, templates
 from services.responder.store.holders import Holder
+
+EVERYBODY = frozenset({"*"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Options:
     reply: Reply | None  # the latest that is there already or on its way
     holder: Holder | None
     gone: Gone | None
+    handoff: str | None  # words that ask to go on in private; None: they are there already, or cannot be answered there
     now: datetime
 
 
@@ -43,6 +49,15 @@ class Composer:
     gateways: Mapping[str, Gateway]
     means: Means
     limits: Limits
+
+    async def _handoff(self, session: AsyncSession, target: Target) -> str | None:
+        if target.private or target.network not in self.means.private or target.outcome == "deleted":
+            return None
+        if can_reply(target, self.means).can_reply not in ("api", "uncertain"):
+            return None
+        rule = await rules.of_handle(session, target.network, target.handle)
+        own = await templates.latest(session, rule.handoff, EVERYBODY) if rule.handoff else None
+        return invitation(own if own is not None and own.texts else WORDS, target)
 
     async def options(self, network: str, post_id: str, teams: Collection[str]) -> Options | None:
         """What is known now; None: there is no such mention, or none these teams may see."""
@@ -69,5 +84,6 @@ class Composer:
                 reply=ours[-1] if ours else None,
                 holder=await holders.of_conversation(session, talk),
                 gone=await gone(session, target) if target.outcome == "deleted" else None,
+                handoff=None if wrote else await self._handoff(session, target),
                 now=now,
             )

@@ -57,6 +57,44 @@ async def test_whoever_is_about_to_answer_learns_what_they_may(world: World) -> 
     assert [found[name] for name in nothing] == [None] * len(nothing)
 
 
+async def test_words_without_a_link_ask_to_go_on_in_private(world: World) -> None:
+    await world.hears(routed(summoned="named"))
+
+    words = (await options(world))["handoff"]
+
+    assert words.startswith("Bonjour @jo, ")
+    assert "http" not in words
+
+
+async def test_a_handle_asks_in_its_own_words(world: World) -> None:
+    own = {"texts": {"fr": "{author}, la suite en privé ?"}}
+    assert (await world.http.put("/v1/templates/private", json=own)).status_code in (200, 201)
+    rule = await world.http.put("/v1/reply-rules/handles/x/acme", json={"handoff": "private"})
+    assert rule.status_code == 200, rule.text
+    await world.hears(routed(summoned="named"))
+
+    assert (await options(world))["handoff"] == "@jo, la suite en privé ?"
+
+
+async def test_words_with_a_link_are_refused_and_say_which(world: World) -> None:
+    own = {"texts": {"fr": "{author}, ici : https://acme.com/aide"}}
+    assert (await world.http.put("/v1/templates/private", json=own)).status_code in (200, 201)
+
+    refused = await world.http.put("/v1/reply-rules/handles/x/acme", json={"handoff": "private"})
+
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:guichet:problem:has-a-link")
+    assert "https://acme.com/aide" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("why", ["private", "wrote", "not"])
+async def test_who_is_in_private_or_cannot_be_answered_is_not_asked(world: World, why: str) -> None:
+    if why == "wrote":
+        await world.hears(routed("1000", private=True, conversation_id="cnv_0"))
+    await world.hears(routed(private=why == "private", summoned="not" if why == "not" else "named"))
+
+    assert (await options(world))["handoff"] is None
+
+
 async def test_what_is_there_already_is_shown(world: World) -> None:
     await world.hears(routed("1001", conversation_version=1), item(WorkItemAssigned))
     first = (await world.ask(agent="ana")).json()["id"]
