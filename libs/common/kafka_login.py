@@ -74,7 +74,9 @@ def _trusting(ca: Path) -> ssl.SSLContext:
         raise Misconfigured(f"GUICHET_KAFKA_CA names {ca}, which cannot be read: {error.strerror}") from None
     ends = [str(known["notAfter"]) for known in context.get_ca_certs()]
     if ends and all(ssl.cert_time_to_seconds(end) < time.time() for end in ends):
-        raise Misconfigured(f"GUICHET_KAFKA_CA names {ca}, whose certificate expired on {max(ends)}")
+        raise Misconfigured(
+            f"GUICHET_KAFKA_CA names {ca}, whose certificate expired on {max(ends, key=ssl.cert_time_to_seconds)}"
+        )
     return context
 
 

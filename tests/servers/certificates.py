@@ -50,9 +50,14 @@ class Authority:
         made._openssl(f"req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=authority -days {days}")
         return made
 
-    def issue(self, name: str, host: str, *, expired: bool = False) -> Path:
-        """Key (PKCS #8) and certificate of a server that is called by this host name, in one PEM file."""
-        (self.folder / f"{name}.names").write_text(f"subjectAltName=DNS:{host}")
+    def issue(self, name: str, host: str, *, expired: bool = False, authority: bool = False) -> Path:
+        """Key (PKCS #8) and certificate of a server that is called by this host name, in one PEM file.
+
+        Args:
+            authority: it may issue certificates itself.
+        """
+        may = "\nbasicConstraints=critical,CA:TRUE" if authority else ""
+        (self.folder / f"{name}.names").write_text(f"subjectAltName=DNS:{host}{may}")
         self._openssl(f"req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={host}")
         since, until = ("2020", "2021") if expired else ("2020", "2099")
         self._openssl(

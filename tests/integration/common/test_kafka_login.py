@@ -177,7 +177,10 @@ async def test_nobody_writes_what_is_another_s_to_tell(buses: dict[str, KafkaBus
 
 
 async def test_nobody_reads_what_does_not_concern_them(buses: dict[str, KafkaBus]) -> None:
+    await buses["responder"].publish([record(REPLIES, b'{"only": "for the router"}')])
+
     assert [each async for each in buses["ingest"].scan(REPLIES)] == []
+    assert [each async for each in buses["router"].scan(REPLIES)] != []
 
 
 async def test_what_is_told_over_the_lock_is_read_over_it(buses: dict[str, KafkaBus]) -> None:
@@ -251,6 +254,13 @@ async def test_a_certificate_whose_time_is_over_is_said(authority: Authority, tm
         await server.wait_closed()
 
     assert said == f"Kafka at localhost:{port} is not trusted: certificate has expired (GUICHET_KAFKA_CA)"
+
+
+def test_authorities_whose_time_is_over_are_said(authority: Authority) -> None:
+    old = authority.issue("old-authority", "localhost", expired=True, authority=True)
+
+    with pytest.raises(Misconfigured, match=r"whose certificate expired on Jan  1 00:00:00 2021 GMT"):
+        login_of(OnlyKafka(bus="kafka://localhost:9094", kafka_ca=old))
 
 
 async def test_the_open_door_takes_no_passwords(locked: KafkaCluster) -> None:
