@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
-ALONE := tests/unit tests/contract tests/deploy tests/integration/classifier
+ALONE := tests/unit tests/contract tests/deploy tests/e2e tests/integration/classifier
 COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-annotate --no-header --quiet --upgrade
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
