@@ -180,7 +180,7 @@ def _in_our_words(answer: Answered) -> Answered:
         if value := answer.headers.get(f"x-ratelimit-{name}"):
             headers[f"x-rate-limit-{name}"] = value
     if (reset := _moment(answer.headers.get("x-ratelimit-reset", ""))) is not None:
-        headers["x-rate-limit-reset"] = str(int(reset.timestamp()) + 1)
+        headers["x-rate-limit-reset"] = str(int(reset.timestamp()))  # whole seconds, as X tells it
     return Answered(answer.status, headers, body)
 
 
