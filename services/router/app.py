@@ -74,7 +74,7 @@ def build(settings: RouterSettings, bus: Bus) -> Service:
     log_watch = LogWatch(bus)
     relay = Relay(database, bus, "router", metrics)
     snapshot = Snapshot(database, setups, metrics.registry)
-    waits = Waits(database, setups, metrics.registry)
+    waits = Waits(database, setups, metrics.registry, settings.post_budgets)
     timers = Timers(database, setups, figures, [Waker().wake, IncidentWatch(metrics.registry).watch])
     dispatcher = Dispatcher(database, setups, figures)
     app = web_app(

@@ -5,7 +5,7 @@ the time of `ahead + 1` starts at the rate `mu - lambda_up`, and after it the ti
 free and nobody is ahead, only the second part is left, and it is what such items were seen to wait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from statistics import NormalDist
 from typing import Literal
 
@@ -22,6 +22,8 @@ LONGEST = 28_800.0
 LATE_SHARE = 0.2
 """Of a class's picks, for those past their target while others are not: every fifth (see `order.LATE_EVERY`)."""
 SAMPLES = 256
+WINDOW_SECONDS = 900.0
+"""Over which networks count what a handle posts."""
 _DISPERSION = 8.0  # at most: an unstable queue's waits have no variance at all
 
 Quantiles = tuple[float, float, float]
@@ -173,6 +175,18 @@ def _overtaking(number: int, ahead: Outlook) -> tuple[Floats, Floats]:
 def _lifted(number: int, waited: Floats) -> Floats:
     """The effective class after so many seconds, as `order.effective_class`."""
     return np.maximum(1, number - waited // LIFT_AFTER.total_seconds()) if number > 1 else np.full(len(waited), number)
+
+
+def posted_a_second(senders: Iterable[tuple[str, str]], budgets: Mapping[str, int]) -> float | None:
+    """Replies a second that the networks let these handles post; None: one of them has no limit that we know of.
+
+    Args:
+        senders: (network, handle), each once.
+        budgets: by network, how many each handle may post in 15 minutes.
+    """
+    limits = [budgets.get(network) for network, _ in senders]
+    known = [limit for limit in limits if limit is not None]
+    return sum(known) / WINDOW_SECONDS if known and len(known) == len(limits) else None
 
 
 def _capped(rates: Floats, most: float | None) -> Floats:

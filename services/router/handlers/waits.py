@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,7 @@ from services.router.domain.promises import (
     wall_seconds,
 )
 from services.router.domain.setup import Queue, Setup
-from services.router.domain.waits import Quantiles, Regime, Served
+from services.router.domain.waits import Quantiles, Regime, Served, posted_a_second
 from services.router.domain.words import RANK, URGENCIES
 from services.router.store import agents
 from services.router.store import waits as store
@@ -94,7 +95,15 @@ class _Known:
 class Waits:
     """The expected wait of every queue; one replica looks at a time, all of them know."""
 
-    def __init__(self, database: Database, setups: Setups, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        database: Database,
+        setups: Setups,
+        registry: CollectorRegistry,
+        budgets: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Begin with nothing; `budgets`: by network, the replies each handle may post in 15 minutes."""
+        self._budgets = budgets
         self._database = database
         self._setups = setups
         self._cache: dict[str, _Known] = {}
@@ -163,10 +172,14 @@ class Waits:
         gone = await self._end(session, setup, since, now)
         replied = await store.replied(session, since - SETTLES, now - SETTLES)
         seen = await self._seen(session, setup, now, came, replied)
+        senders = await store.senders(session) if self._budgets else {}
         after: dict[str, Memory] = {}
         for slug, queue in setup.queues.items():
             memory = before[slug][1] if slug in before else Memory()
-            after[slug] = await self._turn(session, setup, queue, memory, seen[slug], stale=slug in gone, last=last)
+            most = posted_a_second(senders.get(slug, ()), self._budgets)
+            after[slug] = await self._turn(
+                session, setup, queue, memory, seen[slug], stale=slug in gone, last=last, most=most
+            )
         await store.remember(session, after, now)
         await store.note_published(session, _news(after, setup, now))
         await store.promise(session, [row for one in came if (row := _promised(one, before, after, setup))])
@@ -175,7 +188,7 @@ class Waits:
 
     async def _turn(
         self, session: AsyncSession, setup: Setup, queue: Queue, memory: Memory, seen: Seen, *,
-        stale: bool, last: datetime | None,
+        stale: bool, last: datetime | None, most: float | None,
     ) -> Memory:  # fmt: skip
         hours = setup.hours_of(queue)
         zone = ZoneInfo(hours.zone)
@@ -192,6 +205,7 @@ class Waits:
             served=known.served,
             profile=known.profile,
             corrections=await _corrections(session, queue.slug, known.outcomes, hours, seen.at),
+            most_a_second=most,
             targets=[_target(setup, queue, hours, urgency, seen.at) for urgency in URGENCIES[:CLASSES]],
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from libs.common.db import UtcDateTime, bulk_insert, bulk_update
 from services.router.domain.pace import HISTORY, Hour
 from services.router.domain.promises import REMEMBERED, SCORED_FOR, Memory, Outcome
 from services.router.domain.waits import Served
-from services.router.store.tables import OWN_POSTS, WORK_ITEMS, by_people
+from services.router.store.tables import CONVERSATIONS, OWN_POSTS, WORK_ITEMS, by_people
 from services.router.store.wait_tables import EXPECTED_WAITS, PROMISES, PUBLISHED_WAITS, QUEUE_HOURS
 
 AT_ONCE = 2000
@@ -164,6 +164,27 @@ _REPLIED = (
     .where(WORK_ITEMS.c.updated_at > _SINCE, WORK_ITEMS.c.updated_at <= _UNTIL, _ANSWERED)
     .where(WORK_ITEMS.c.state.in_(("wrapping", "completed")))
     .group_by(WORK_ITEMS.c.queue)
+)
+
+
+async def senders(session: AsyncSession) -> dict[str, set[tuple[str, str]]]:
+    """By queue, the (network, handle) that answer its latest items."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for queue, network, handle in await session.execute(_SENDERS):
+        found.setdefault(queue, set()).add((network, handle))
+    return found
+
+
+_NEWEST = (
+    sa.select(WORK_ITEMS.c.queue, WORK_ITEMS.c.conversation_id)
+    .order_by(WORK_ITEMS.c.updated_at.desc(), WORK_ITEMS.c.id.desc())
+    .limit(AT_ONCE)
+    .subquery()
+)
+_SENDERS = (
+    sa.select(_NEWEST.c.queue, CONVERSATIONS.c.network, CONVERSATIONS.c.handle)
+    .join(CONVERSATIONS, CONVERSATIONS.c.id == _NEWEST.c.conversation_id)
+    .distinct()
 )
 
 

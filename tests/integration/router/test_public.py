@@ -1,10 +1,11 @@
 """The expected wait, from items that were answered to what the public reads."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -70,15 +71,17 @@ class Office:
             return await db.now(session)
 
     @asynccontextmanager
-    async def later(self, after: timedelta) -> AsyncIterator[tuple[Database, Waits]]:
+    async def later(
+        self, after: timedelta, budgets: Mapping[str, int] = MappingProxyType({})
+    ) -> AsyncIterator[tuple[Database, Waits]]:
         """The same database when the clock is so much further, seen by a replica of its own."""
         database = connect(self.url, "router", clock_offset=after)
-        yield database, Waits(database, Setups(), CollectorRegistry())
+        yield database, Waits(database, Setups(), CollectorRegistry(), budgets)
         await database.close()
 
-    async def looks(self, after: timedelta) -> dict[str, Any]:
+    async def looks(self, after: timedelta, budgets: Mapping[str, int] = MappingProxyType({})) -> dict[str, Any]:
         """A look so long from now."""
-        async with self.later(after) as (_, waits):
+        async with self.later(after, budgets) as (_, waits):
             await waits.look()
             return dict(waits.now)
 
@@ -247,6 +250,21 @@ async def test_a_line_makes_the_wait_longer(office: Office) -> None:
     assert free is not None
     assert busy.seconds(2) is None or busy.seconds(2) > free
     assert busy.memory.ahead[2] == 8
+
+
+async def test_no_wait_is_promised_that_is_faster_than_the_network_lets_us_post(office: Office) -> None:
+    await office.agent()
+    await office.answered_before(30, 400)
+    begun = await office.now()
+    await office.hears(LOOK, *[mention(str(n), author=f"p{n}", at=begun) for n in range(8)])
+    ours = {}
+    for budget in (1_000, 1):  # a thousand replies in a quarter of an hour, then one
+        for tick in (2, 3, 4):
+            ours[budget] = await office.looks((tick + (budget < 1_000) * 4) * LOOK, {"x": budget})
+
+    free, limited = (ours[budget]["fr"].memory.shown[2] for budget in (1_000, 1))
+    assert (free.state, limited.state) == ("known", "known")
+    assert free.p50 < 6 * 900 <= limited.p50, "six have to be begun before there is room"
 
 
 async def test_while_closed_the_wait_rolls_over_to_the_opening(office: Office) -> None:

@@ -40,7 +40,7 @@ from services.router.domain.promises import (
     wall_seconds,
 )
 from services.router.domain.public import moment_text, opening_text, span_text, wait_text
-from services.router.domain.waits import Expected, Known, MoreThan, Served, Unknown, expected
+from services.router.domain.waits import Expected, Known, MoreThan, Served, Unknown, expected, posted_a_second
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -373,3 +373,18 @@ def test_opening_is_said_with_the_day_and_the_zone() -> None:
 def test_what_is_not_known_is_said_so() -> None:
     assert wait_text("unknown", None, 0, "fr") == "Temps de réponse : pas encore connu."
     assert "more than 3" in wait_text("more_than", None, 3, "en")
+
+
+@pytest.mark.parametrize(
+    ("senders", "a_second"),
+    [
+        ([("x", "acme")], 100 / 900),
+        ([("x", "acme"), ("x", "acme_fr")], 200 / 900),
+        ([("x", "acme"), ("crm", "acme")], None),
+        ([], None),
+    ],
+)
+def test_what_the_networks_let_us_post_is_the_sum_of_handles(
+    senders: list[tuple[str, str]], a_second: float | None
+) -> None:
+    assert posted_a_second(senders, {"x": 100}) == a_second
