@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
-ALONE := tests/unit tests/contract tests/deploy tests/e2e tests/integration/classifier
 COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-annotate --no-header --quiet --upgrade
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -20,11 +19,11 @@ demo: .venv/run  ## Start everything in one process with live bilingual traffic;
 test: .venv/dev  ## Run every test, with real Kafka and PostgreSQL where they can be had
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
-else  # two halves side by side, a core each; training the model is a part of the quiet one
-	@mkdir -p .cache; served=0; alone=0; \
-	  $(BIN)/python -m pytest -q $(ALONE) > .cache/alone.log 2>&1 & rest=$$!; \
-	  $(BIN)/python -m pytest tests $(addprefix --ignore=,$(ALONE)) || served=$$?; \
-	  wait $$rest || alone=$$?; cat .cache/alone.log; exit $$((served || alone))
+else  # to train the model takes one core for minutes: beside the others
+	@mkdir -p .cache; others=0; trained=0; \
+	  $(BIN)/python -m pytest -q -m training > .cache/training.log 2>&1 & training=$$!; \
+	  $(BIN)/python -m pytest -m "not training" || others=$$?; \
+	  wait $$training || trained=$$?; cat .cache/training.log; exit $$((others || trained))
 endif
 
 setup: .venv/dev  ## Create the environment for development
