@@ -110,9 +110,7 @@ class _Round:
         self.offers: list[Reservation] = []
         self.told: list[Event] = []
         self.loads: Counter[str] = Counter()
-        self._declined: Counter[tuple[str, bool]] = (
-            Counter()
-        )  # of each lane: passed over, because who is there declined
+        self._dealt: Counter[tuple[str, bool]] = Counter()  # of each lane: given, or declined by who is there
 
     def deal(self, heads: Sequence[WorkItem]) -> None:
         """In our order, each to the one it suits best."""
@@ -130,17 +128,19 @@ class _Round:
             elif (above := _declined_by_all(item, self._queue, why, self._setup)) is not None:
                 there = moved(item, above, self._setup, self._now)
                 self.changes.append(Change(there, "declined_by_all", "router", why=why))
+                self._dealt[item.line, item.late] += 1
             elif item.routing.declined_by:
-                self._declined[item.line, item.late] += 1
+                self._dealt[item.line, item.late] += 1
             else:
                 nobody_for.add(alike)
 
     def passed_over(self, most: int) -> bool:
-        """Whether all that was seen of a lane was declined: behind it may wait what was not."""
-        return any(n >= most for n in self._declined.values())
+        """Whether all that was seen of a lane was given or declined: what waits behind it was not compared yet."""
+        return any(n >= most for n in self._dealt.values())
 
     def _give(self, item: Item, chosen: Agent, key: str, decided: dict[str, Any]) -> None:
         self.picks += 1
+        self._dealt[item.line, item.late] += 1
         self._people[chosen.slug] = replace(chosen, used=chosen.used + item.weight, idle_since=None)
         self.loads[chosen.slug] += item.weight
         if self._queue.dispatch == "assign":
