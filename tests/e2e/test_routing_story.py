@@ -8,7 +8,6 @@ from tests.proof.routing.judging import judge
 from tests.proof.routing.story import Wanted, play
 from tests.servers import KafkaCluster, Postgres
 
-ORDER = "no better-ranked item that they could have had was committed for over 1 s"
 SMALL = Wanted(mentions=3_000, kills=1, given=200, speed=120)
 
 
@@ -24,8 +23,5 @@ async def test_nothing_is_lost_given_twice_or_out_of_order_while_routers_are_kil
     verdicts = await judge(url, played, print)
 
     broken = {verdict.promise: verdict.examples for verdict in verdicts if verdict.broken}
-    passed_over = broken.pop(ORDER, [])
     assert broken == {}
     assert [verdict.promise for verdict in verdicts if not verdict.looked_at] == []
-    if passed_over:  # it should never be: docs/status.md, "Falls short"
-        pytest.xfail(f"known, in one run of four beside other work: {passed_over}")

@@ -8,7 +8,7 @@ from msgspec import Struct
 from services.router.domain.eligibility import Agent, Needs, never, parse_line
 from services.router.domain.hours import is_open
 from services.router.domain.order import Head, best, pick
-from services.router.domain.setup import Setup
+from services.router.domain.setup import Queue, Setup
 from services.router.domain.waiting import Item
 
 
@@ -20,6 +20,7 @@ class Lane(Struct):
     needs: Needs
     late: bool
     items: list[Item]
+    seen: int = 0  # how many there were before anybody was served
 
 
 class Serving(Struct, frozen=True):
@@ -40,11 +41,13 @@ class Counter:
                 queue, team, needs = parse_line(item.line)
                 lane = lanes[item.line, item.late] = Lane(queue, team, needs, item.late, [])
             lane.items.append(item)
+            lane.seen += 1
         self._lanes = list(lanes.values())
         self._picks = dict(picks)
         self._setup = setup
         self._now = now
         self.gave: dict[str, int] = {}  # queues that gave something in this turn, and how many they gave by now
+        self.walked = 0  # the longest lane of which all were gone, declined or too heavy for one who asked
 
     def serve(self, agent: Agent, queues: Collection[str], teams: Collection[str]) -> Serving | None:
         """The next item for this agent, who has room, out of these queues; it waits here no more. None: there is none.
@@ -60,7 +63,9 @@ class Counter:
             if not self._serves(agent, lane, queues):
                 continue
             item = next((i for i in lane.items if self._takes(agent, i)), None)
-            if item is not None:
+            if item is None:
+                self.walked = max(self.walked, lane.seen)
+            else:
                 head = Head(item.rank, item.late, item.sort_at, item.enqueued_at, item.id)
                 heads.setdefault(lane.queue, ([], []))[lane.late].append((head, lane, item))
         offers = []
@@ -82,23 +87,30 @@ class Counter:
         queue = self._setup.queues.get(lane.queue)
         if queue is None or not is_open(self._setup.hours_of(queue), self._now):
             return False
-        by, needs = lane.queue, lane.needs
-        if by not in queues:
-            if not (lane.late and queue.supervisor is not None and queue.supervisor in queues):
-                return False
-            by, needs = queue.supervisor, ()
-        # of the item's team, or of the one whose queue it was sent to
-        return any(never(agent, queue=by, team=team, needs=needs) is None for team in (lane.team, queue.team))
+        return _may(agent, queue, lane.team, lane.needs, queues, late=lane.late)
 
     @staticmethod
     def _takes(agent: Agent, item: Item) -> bool:
         return item.weight <= agent.room and agent.slug not in item.routing.declined_by
 
 
-def lines_for(agents: Sequence[Agent], lines: Iterable[str]) -> list[str]:
-    """Those of the lines that somebody of these has the skills for."""
-    return [line for line in lines if any(_skilled(agent, parse_line(line)[2]) for agent in agents)]
+def lines_for(asking: Sequence[tuple[Agent, Collection[str]]], lines: Iterable[str], setup: Setup) -> list[str]:
+    """Those of the lines out of which somebody may be served who asks for these queues."""
+    needed = []
+    for line in lines:
+        slug, team, needs = parse_line(line)
+        queue = setup.queues.get(slug)
+        if queue is not None and any(_may(agent, queue, team, needs, asked, late=True) for agent, asked in asking):
+            needed.append(line)
+    return needed
 
 
-def _skilled(agent: Agent, needs: Needs) -> bool:
-    return all(agent.skills.get(skill, 0) >= level for skill, level in needs)
+def _may(agent: Agent, queue: Queue, team: str, needs: Needs, asked: Collection[str], *, late: bool) -> bool:
+    """Whether such items are for this agent: of a queue they ask for, or late ones of a queue it oversees."""
+    by = queue.slug
+    if by not in asked:
+        if not (late and queue.supervisor is not None and queue.supervisor in asked):
+            return False
+        by, needs = queue.supervisor, ()
+    # of the item's team, or of the one whose queue it was sent to
+    return any(never(agent, queue=by, team=each, needs=needs) is None for each in (team, queue.team))

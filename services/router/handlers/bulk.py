@@ -67,11 +67,9 @@ async def take(
     candidate = person.as_candidate(setup)
     there = await store.lines_of(session, incident.slug)
     named = sorted(set(there.values()))
-    overseen = [setup.queues[slug].supervisor for slug in named if slug in setup.queues]
     await lines.lock(session, named)
-    if not any(overseen):
-        there = {line: there[line] for line in serving.lines_for([candidate], there)}
-    waiting = await store.waiting(session, incident.slug, there, AT_ONCE)
+    needed = serving.lines_for([(candidate, setup.queues.keys())], there, setup)
+    waiting = await store.waiting(session, incident.slug, needed, AT_ONCE)
     counter = serving.Counter((work.item for work in waiting), {}, setup, now)
     keys = {work.item.id: work.key for work in waiting}
     served = take_together(candidate, counter, setup.queues.keys(), teams, count, holds_one=holds_one)

@@ -33,7 +33,7 @@ from services.router.store.setup import Setups
 log = structlog.get_logger()
 
 AT_ONCE = 50  # heads of each lane of a queue
-AT_MOST = 1600  # heads that are looked at where all before them were declined by those who are there
+AT_MOST = 3200  # heads that are looked at where those before them are not for who has room
 POLL_SECONDS = 1.0
 SHOWN = 20  # candidates that a decision is kept with
 
@@ -83,7 +83,7 @@ class Dispatcher:
         if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), now):
             return 0
         most, round_ = AT_ONCE, None
-        while round_ is None or (round_.passed_over(most) and most < AT_MOST):
+        while round_ is None or (most < AT_MOST and round_.may_have_passed_over(most)):
             most = most * 4 if round_ is not None else most
             heads, picks = await items.waiting(session, of_queue, most)
             people = {slug: agent.as_candidate(setup) for slug, agent in seen.items()}
@@ -110,11 +110,12 @@ class _Round:
         self.offers: list[Reservation] = []
         self.told: list[Event] = []
         self.loads: Counter[str] = Counter()
-        self._dealt: Counter[tuple[str, bool]] = Counter()  # of each lane: given, or declined by who is there
+        self._seen: Counter[tuple[str, bool]] = Counter()  # heads of each lane
 
     def deal(self, heads: Sequence[WorkItem]) -> None:
         """In our order, each to the one it suits best."""
         keys = {work.item.id: work.key for work in heads}
+        self._seen.update((work.item.line, work.item.late) for work in heads)
         waiting = {work.item.id: work.item for work in heads}
         nobody_for: set[tuple[str, str, int]] = set()  # people only get fuller in one round
         while waiting and (next_ := _next(waiting, self.picks)) is not None:
@@ -128,19 +129,25 @@ class _Round:
             elif (above := _declined_by_all(item, self._queue, why, self._setup)) is not None:
                 there = moved(item, above, self._setup, self._now)
                 self.changes.append(Change(there, "declined_by_all", "router", why=why))
-                self._dealt[item.line, item.late] += 1
-            elif item.routing.declined_by:
-                self._dealt[item.line, item.late] += 1
-            else:
+            elif not item.routing.declined_by:
                 nobody_for.add(alike)
 
-    def passed_over(self, most: int) -> bool:
-        """Whether all that was seen of a lane was given or declined: what waits behind it was not compared yet."""
-        return any(n >= most for n in self._dealt.values())
+    def may_have_passed_over(self, most: int) -> bool:
+        """Whether somebody still has room for what may wait behind the `most` heads that were seen of a lane.
+
+        Those were given, declined, or too heavy: what is behind them was not compared yet.
+        """
+        lines = {line for (line, _), n in self._seen.items() if n >= most}
+        return any(self._is_somebody_for(line) for line in lines)
+
+    def _is_somebody_for(self, line: str) -> bool:
+        _, team, needs = parse_line(line)
+        asked = partial(why_not, queue=self._queue.slug, needs=needs, weight=1, now=self._now)
+        teams = {team, self._queue.team}
+        return any(asked(agent, team=each) is None for agent in self._people.values() for each in teams)
 
     def _give(self, item: Item, chosen: Agent, key: str, decided: dict[str, Any]) -> None:
         self.picks += 1
-        self._dealt[item.line, item.late] += 1
         self._people[chosen.slug] = replace(chosen, used=chosen.used + item.weight, idle_since=None)
         self.loads[chosen.slug] += item.weight
         if self._queue.dispatch == "assign":

@@ -24,6 +24,7 @@ async def recompute(session: AsyncSession, setup: Setup, kind: str, slug: str, n
         after = page[-1].item.id
         moved = [(work.item, retargeted(work.item, setup, now)) for work in page]
         await items.rearrange(session, [item for _, item in moved], due=True)
+        await items.keep_lines(session, [item for old, item in moved if item.line != old.line])
         changed = [(item, old.due_at, f"{kind} {slug}") for old, item in moved if item.due_at != old.due_at]
         await clocks.retarget(session, changed, now)
 

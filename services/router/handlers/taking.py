@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
 from libs.common.db import Database
+from libs.common.events import Event
 from libs.common.outbox import emit
 from libs.common.problems import Problem
 from services.router.domain import serving
@@ -23,7 +25,8 @@ from services.router.store.items import Change, WorkItem
 from services.router.store.setup import Setups
 
 AT_ONCE = 100  # who asks while a hundred are being served waits for the next turn
-PASSED_OVER = 50  # more heads than asked for, where who asks may have declined some, or have no room for their weight
+A_FEW = 50
+AT_MOST = 3200  # heads of each lane that are looked at where those before them are not for one who asks
 
 
 @dataclass(frozen=True)
@@ -95,42 +98,61 @@ async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) 
     overseen = [slug for slug, queue in setup.queues.items() if queue.supervisor in named and slug not in named]
     of_queues = await lines.lock(session, [*named, *overseen])
     seen = await agents.see_agents(session, {ask.agent for ask in asks})
-    known = dict(seen)
     now = await db.now(session)
-    fit = [agent.as_candidate(setup) for agent in known.values()]
-    needed = of_queues if overseen else serving.lines_for(fit, of_queues)
-    for_each = Counter(queue for queues in wanted if isinstance(queues, frozenset) for queue in queues)
-    most = max(for_each.values(), default=0) + (PASSED_OVER if _some_are_passed_over(setup) else 0)
-    heads, picks = await items.waiting(session, needed, most)
-    counter = serving.Counter((work.item for work in heads), picks, setup, now)
-    keys = {work.item.id: work.key for work in heads}
-    answers: list[Answer] = []
-    changes: list[Change] = []
-    loads: Counter[str] = Counter()
-    for ask, queues in zip(asks, wanted, strict=True):
-        agent = known.get(ask.agent)
+    asking = [
+        (seen[ask.agent].as_candidate(setup), queues)
+        for ask, queues in zip(asks, wanted, strict=True)
+        if ask.agent in seen and isinstance(queues, frozenset)
+    ]
+    needed = serving.lines_for(asking, of_queues, setup)
+    for_each = Counter(queue for _, queues in asking for queue in queues)
+    most, turn = max(for_each.values(), default=0), None
+    while turn is None or (most < AT_MOST and turn.counter.walked >= most):
+        most = most * 4 + A_FEW if turn is not None else most
+        heads, picks = await items.waiting(session, needed, most)
+        turn = _Turn(serving.Counter((work.item for work in heads), picks, setup, now), setup, now, dict(seen))
+        turn.serve(asks, wanted, {work.item.id: work.key for work in heads})
+    if turn.changes:
+        await agents.load_seen(session, turn.loads, seen)
+        await items.write(session, turn.changes, now)
+        await items.count_picks(session, turn.counter.gave.items())
+        emit(session, turn.told)
+    return turn.answers
+
+
+class _Turn:
+    """Who gets what, decided and not yet written."""
+
+    def __init__(self, counter: serving.Counter, setup: Setup, now: datetime, known: dict[str, agents.Agent]) -> None:
+        self.counter = counter
+        self._setup, self._now, self._known = setup, now, known
+        self.answers: list[Answer] = []
+        self.changes: list[Change] = []
+        self.loads: Counter[str] = Counter()
+        self.told: list[Event] = []
+
+    def serve(self, asks: Sequence[Ask], wanted: Sequence[frozenset[str] | Problem], keys: Mapping[str, str]) -> None:
+        """Each in the order they asked; `keys`: of each waiting item's conversation."""
+        for ask, queues in zip(asks, wanted, strict=True):
+            self.answers.append(queues if isinstance(queues, Problem) else self._serve(ask, queues, keys))
+
+    def _serve(self, ask: Ask, queues: frozenset[str], keys: Mapping[str, str]) -> Answer:
+        agent = self._known.get(ask.agent)
         if agent is not None and not _sees(ask, agent.team):
             agent = None
-        if isinstance(queues, Problem) or (problem := cannot_take(ask.agent, agent, setup, now)):
-            answers.append(queues if isinstance(queues, Problem) else problem)
-            continue
+        if problem := cannot_take(ask.agent, agent, self._setup, self._now):
+            return problem
         assert agent is not None
-        served = counter.serve(agent.as_candidate(setup), queues, ask.teams)
+        served = self.counter.serve(agent.as_candidate(self._setup), queues, ask.teams)
         if served is None:
-            answers.append(None)
-            continue
-        held = given(served.item, agent.slug, setup, now)
-        known[agent.slug] = replace(agent, used=agent.used + held.weight)
-        loads[agent.slug] += held.weight
+            return None
+        held = given(served.item, agent.slug, self._setup, self._now)
+        self._known[agent.slug] = replace(agent, used=agent.used + held.weight)
+        self.loads[agent.slug] += held.weight
         why = {"order": served.why, "rank": held.rank, "line": held.line, "used": agent.used, "of": agent.capacity}
-        changes.append(Change(held, "taken", ask.actor, agent.slug, why))
-        answers.append(WorkItem(held, keys[held.id], "taken", now))
-        emit(session, [assigned_event(held, keys[held.id], now, ask.traceparent)])
-    if changes:
-        await agents.load_seen(session, loads, seen)
-        await items.write(session, changes, now)
-        await items.count_picks(session, counter.gave.items())
-    return answers
+        self.changes.append(Change(held, "taken", ask.actor, agent.slug, why))
+        self.told.append(assigned_event(held, keys[held.id], self._now, ask.traceparent))
+        return WorkItem(held, keys[held.id], "taken", self._now)
 
 
 def _queues_of(ask: Ask, setup: Setup) -> frozenset[str] | Problem:
@@ -141,11 +163,6 @@ def _queues_of(ask: Ask, setup: Setup) -> frozenset[str] | Problem:
     if strange := sorted(set(ask.queues) - setup.queues.keys()):
         return unknown("queue", strange[0], "GET /v1/queues lists them.")
     return frozenset(ask.queues)
-
-
-def _some_are_passed_over(setup: Setup) -> bool:
-    pushed = any(queue.dispatch == "push" for queue in setup.queues.values())
-    return pushed or any(rule.weight > 1 for policy in setup.policies.values() for rule in policy.rules)
 
 
 def _sees(ask: Ask, team: str) -> bool:

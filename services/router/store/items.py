@@ -128,10 +128,7 @@ async def write(session: AsyncSession, changes: Sequence[Change], now: datetime)
         rows.append(row | {"was": first[id_].item.version - 1, "reason": last[id_].reason, "updated_at": now})
     if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=_AS_IT_WAS) != len(rows):
         raise Raced("an item changed since we looked")
-    lines = {item.line: item.queue for item in (change.item for change in last.values()) if item.state == "pending"}
-    await bulk_insert(
-        session, LINES, [{"line": line, "queue": queue} for line, queue in sorted(lines.items())], on_conflict=["line"]
-    )
+    await keep_lines(session, [change.item for change in last.values()])
     history = [
         {"item_id": change.item.id, "version": change.item.version, "state": change.item.state,
          "reason": change.reason, "actor": change.actor, "agent": change.agent or change.item.agent, "at": now,
@@ -139,6 +136,13 @@ async def write(session: AsyncSession, changes: Sequence[Change], now: datetime)
         for change in changes
     ]  # fmt: skip
     append_at_commit(session, (ITEM_CHANGES, history))
+
+
+async def keep_lines(session: AsyncSession, changed: Iterable[Item]) -> None:
+    """The lines that those of them stand in which wait, so that who takes the next knows of them."""
+    lines = {item.line: item.queue for item in changed if item.state == "pending"}
+    rows = [{"line": line, "queue": queue} for line, queue in sorted(lines.items())]
+    await bulk_insert(session, LINES, rows, on_conflict=["line"])
 
 
 async def open_in(session: AsyncSession, queues: Collection[str], after: str, most: int) -> list[WorkItem]:

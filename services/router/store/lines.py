@@ -35,16 +35,16 @@ async def lock(session: AsyncSession, queues: Sequence[str]) -> list[str]:
     """
     if not queues:
         return []
-    if session.get_bind().dialect.name != "postgresql":  # SQLite has one writer anyway
-        return list((await session.execute(_OF_QUEUES, {"names": sorted(queues)})).scalars())
-    locked = await session.execute(_LOCKED, {"names": sorted(queues)})
-    return [line for line in locked.scalars() if line is not None]
+    names = {"names": sorted(queues)}
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
+        await session.execute(_LOCK, names)
+    # asked when they are ours: a statement sees what there was when it began, and not what came while it waited
+    return list((await session.execute(_OF_QUEUES, names)).scalars())
 
 
 _OF_QUEUES = (
     sa.select(LINES.c.line).where(LINES.c.queue.in_(sa.bindparam("names", expanding=True))).order_by(LINES.c.line)
 )
-_LOCKED = sa.text(
-    "WITH locked AS MATERIALIZED (SELECT name, pg_advisory_xact_lock(hashtext('router.take_next'), hashtext(name)) "
-    "FROM unnest(:names) AS name) SELECT lines.line FROM locked LEFT JOIN lines ON lines.queue = locked.name"
+_LOCK = sa.text(
+    "SELECT pg_advisory_xact_lock(hashtext('router.take_next'), hashtext(name)) FROM unnest(:names) AS name"
 ).bindparams(sa.bindparam("names", type_=sa.ARRAY(sa.Text)))

@@ -1,14 +1,13 @@
 """Queues that push or assign, offers, and agents who come and go."""
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 from prometheus_client import generate_latest
 
-from services.router.handlers.dispatching import AT_ONCE, Dispatcher
+from services.router.handlers.dispatching import Dispatcher
 from services.router.store.leases import put as put_lease
 from services.router.store.setup import Setups
 from tests.integration.router.conftest import World, figures
@@ -366,20 +365,3 @@ async def test_a_holding_reply_meets_the_first_response_and_the_agent_keeps_the_
     assert (item["state"], item["agent"], datetime.fromisoformat(item["due_at"])) == ("assigned", "ana", back_at)
     assert [row["state"] for row in await world.rows("clocks")] == ["met"]
     assert (await world.get("/v1/agents/ana"))["used"] == 1
-
-
-async def test_what_was_not_declined_is_offered_however_much_before_it_was(world: World) -> None:
-    await world.set_up("queues", "fr", languages=["fr"], dispatch="push")
-    await world.agent("ana")
-    await world.hears(*(mention(f"{n:03}", author=f"p{n}", at=now() + n * SECOND) for n in range(AT_ONCE + 11)))
-    last = (await world.get(f"/v1/mentions/x/{AT_ONCE + 10:03}"))["item"]["id"]
-    async with world.database.begin() as session:
-        for row in await world.rows("work_items"):
-            if row["id"] != last:
-                routing = json.dumps(json.loads(row["routing"]) | {"declined_by": ["ana"]})
-                found = {"id": row["id"], "routing": routing}
-                await session.execute(sa.text("UPDATE work_items SET routing = :routing WHERE id = :id"), found)
-
-    assert await world.dispatched() == 1
-    [offer] = (await world.get("/v1/agents/ana/offers"))["items"]
-    assert last in str(offer)

@@ -3,15 +3,19 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from libs.common.bus import Bus
+from libs.common.bus import Bus, Record
+from libs.common.errors import Unavailable
+from tests.proof.house import eventually
 from tests.proof.routing.office import Profile
 from tests.proof.routing.routers import Routers
 from tests.proof.routing.tape import StoryClock
 from tests.proof.routing.traffic import Traffic
 
 BREATH_SECONDS = 0.2  # between two looks of somebody for whom there is nothing to do
+TELL_SECONDS = 120
 GIVEN = ("take", "claim", "accept")  # acts after which somebody has something more
 
 
@@ -54,7 +58,7 @@ class Crowd:
     async def reply(self, item: str, agent: str) -> None:
         """An answer of ours goes out, and its event to the log."""
         written = self._traffic.of_item[item]
-        await self._bus.publish([self._traffic.reply(written, agent, self._clock.now())])
+        await told(self._bus, [self._traffic.reply(written, agent, self._clock.now())])
         self.acts["reply", 200] += 1
 
 
@@ -152,3 +156,16 @@ async def _breath(over: asyncio.Event) -> None:
             await over.wait()
     except TimeoutError:
         pass
+
+
+async def told(bus: Bus, records: Sequence[Record]) -> None:
+    """They are on the log: what is told again after a doubt has the same id and counts once."""
+
+    async def landed() -> bool:
+        try:
+            await bus.publish(records)
+        except Unavailable:
+            return False
+        return True
+
+    await eventually("the log taking what is told", landed, TELL_SECONDS)

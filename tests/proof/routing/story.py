@@ -17,7 +17,7 @@ from libs.common.topics import create as create_topics
 from services.router.app import MIGRATIONS
 from tests.proof.house import eventually
 from tests.proof.routing import office
-from tests.proof.routing.crowd import Crowd
+from tests.proof.routing.crowd import Crowd, told
 from tests.proof.routing.office import Profile
 from tests.proof.routing.routers import Routers
 from tests.proof.routing.tape import StoryClock, hold, roll
@@ -105,7 +105,7 @@ async def _feed(bus: KafkaBus, traffic: Traffic, clock: StoryClock, crowd: Crowd
         if not backlog:
             after = (sent - traffic.mentions * AT_ONCE) / PER_ACT
             await eventually("somebody getting something", lambda: crowd.given >= after, LIMIT_SECONDS)  # noqa: B023
-        await bus.publish(list(traffic.posts(count, clock.now(), backlog=backlog)))
+        await told(bus, list(traffic.posts(count, clock.now(), backlog=backlog)))
 
 
 async def _until_enough(

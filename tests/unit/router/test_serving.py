@@ -77,7 +77,20 @@ def test_what_weighs_too_much_is_passed_over() -> None:
     assert served.item.id == "light"
 
 
-def test_only_lines_somebody_has_the_skills_for_are_walked() -> None:
-    lines = ["fr main", "fr main legal=3", "fr main lang:fr=2 vip=1"]
+def test_only_lines_out_of_which_somebody_may_be_served_are_walked() -> None:
+    lines = ["fr main", "fr main legal=3", "fr main lang:fr=2 vip=1", "leads main"]
+    known = setup(Queue(slug="fr", supervisor="leads"), Queue(slug="leads"))
+    ana, lea = agent(skills={"lang:fr": 2, "vip": 1}), agent("lea")
 
-    assert lines_for([agent(skills={"lang:fr": 2, "vip": 1})], lines) == ["fr main", "fr main lang:fr=2 vip=1"]
+    assert lines_for([(ana, ["fr"])], lines, known) == ["fr main", "fr main lang:fr=2 vip=1"]
+    assert lines_for([(ana, ["fr"]), (lea, ["leads"])], lines, known) == lines, "who oversees gets what is late"
+
+
+def test_a_lane_of_which_nothing_is_for_one_who_asks_is_known_to_be_walked_to_its_end() -> None:
+    heavy = [waiting(id_, weight=3) for id_ in "abc"]
+    counter = Counter([*heavy, waiting("light", urgency="low")], {}, SETUP, NOON)
+
+    first, second = (counter.serve(agent(used=1), ["fr"], EVERYONE) for _ in range(2))
+
+    assert (first is not None and first.item.id, second) == ("light", None)
+    assert counter.walked == 4
