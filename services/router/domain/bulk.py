@@ -24,9 +24,14 @@ def take_together(
     taken: list[Serving] = []
     while len(taken) < count:
         light = holds_one or bool(taken)
-        who = replace(agent, used=0, capacity=_EVERYTHING) if light else agent
+        who = with_room(agent) if light else agent
         served = counter.serve(who, queues, teams)
         if served is None:
             break
         taken.append(Serving(replace(served.item, weight=0), served.why) if light else served)
     return taken
+
+
+def with_room(agent: Agent) -> Agent:
+    """The agent with room for whatever may weigh nothing beside what they hold."""
+    return replace(agent, used=0, capacity=_EVERYTHING)

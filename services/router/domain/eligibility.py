@@ -112,12 +112,23 @@ def choose(agents: Collection[Agent], needs: Needs) -> Agent | None:
     )
 
 
-def line_of(queue: str, team: str, needs: Needs) -> str:
-    """The name of the waiting line of all items of a queue that ask the same: "support-fr main lang:fr=3"."""
-    return " ".join((queue, team, *(f"{skill}={level}" for skill, level in needs)))
+def line_of(queue: str, team: str, needs: Needs, weight: int = 1) -> str:
+    """The name of the waiting line of all items of a queue that ask the same: "support-fr main x2 lang:fr=3".
+
+    `x2`: they take two units of capacity; one is not said.
+    """
+    units = () if weight == 1 else (f"x{weight}",)
+    return " ".join((queue, team, *units, *(f"{skill}={level}" for skill, level in needs)))
 
 
 def parse_line(line: str) -> tuple[str, str, Needs]:
-    """What `line_of` put together: queue, team, needs."""
-    queue, team, *needs = line.split(" ")
-    return queue, team, tuple((skill, int(level)) for skill, _, level in (need.rpartition("=") for need in needs))
+    """What `line_of` put together, but for the weight: queue, team, needs."""
+    queue, team, *asked = line.split(" ")
+    needs = (each.rpartition("=") for each in asked if "=" in each)
+    return queue, team, tuple((skill, int(level)) for skill, _, level in needs)
+
+
+def weight_of(line: str) -> int:
+    """How many units of capacity each item of the line takes."""
+    _, _, *asked = line.split(" ")
+    return next((int(each[1:]) for each in asked if "=" not in each), 1)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from services.router.domain.eligibility import Agent, Needs, never, parse_line
+from services.router.domain.eligibility import Agent, Needs, never, parse_line, weight_of
 from services.router.domain.hours import is_open
 from services.router.domain.order import Head, best, pick
 from services.router.domain.setup import Queue, Setup
@@ -18,6 +18,7 @@ class Lane(Struct):
     queue: str
     team: str
     needs: Needs
+    weight: int
     late: bool
     items: list[Item]
     seen: int = 0  # how many there were before anybody was served
@@ -39,7 +40,7 @@ class Counter:
             lane = lanes.get((item.line, item.late))
             if lane is None:
                 queue, team, needs = parse_line(item.line)
-                lane = lanes[item.line, item.late] = Lane(queue, team, needs, item.late, [])
+                lane = lanes[item.line, item.late] = Lane(queue, team, needs, weight_of(item.line), item.late, [])
             lane.items.append(item)
             lane.seen += 1
         self._lanes = list(lanes.values())
@@ -85,7 +86,7 @@ class Counter:
 
     def _serves(self, agent: Agent, lane: Lane, queues: Collection[str]) -> bool:
         queue = self._setup.queues.get(lane.queue)
-        if queue is None or not is_open(self._setup.hours_of(queue), self._now):
+        if queue is None or agent.room < lane.weight or not is_open(self._setup.hours_of(queue), self._now):
             return False
         return _may(agent, queue, lane.team, lane.needs, queues, late=lane.late)
 
@@ -95,12 +96,14 @@ class Counter:
 
 
 def lines_for(asking: Sequence[tuple[Agent, Collection[str]]], lines: Iterable[str], setup: Setup) -> list[str]:
-    """Those of the lines out of which somebody may be served who asks for these queues."""
+    """Those of the lines out of which somebody may be served who asks for these queues, and has room for it."""
     needed = []
     for line in lines:
         slug, team, needs = parse_line(line)
-        queue = setup.queues.get(slug)
-        if queue is not None and any(_may(agent, queue, team, needs, asked, late=True) for agent, asked in asking):
+        queue, weight = setup.queues.get(slug), weight_of(line)
+        if queue is not None and any(
+            agent.room >= weight and _may(agent, queue, team, needs, asked, late=True) for agent, asked in asking
+        ):
             needed.append(line)
     return needed
 

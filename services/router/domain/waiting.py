@@ -85,7 +85,7 @@ def arrange(item: Item, plan: Plan, setup: Setup, now: datetime) -> Item:
     where = place(item.urgency, item.enqueued_at, item.due_at, routing.followup, now)
     return replace(
         item,
-        line=line_of(item.queue, item.team, needs),
+        line=line_of(item.queue, item.team, needs, item.weight),
         rank=where.rank,
         late=where.late,
         sort_at=where.sort_at,

@@ -11,7 +11,7 @@ from libs.common import db
 from libs.common.outbox import emit
 from libs.common.trace import traceparent
 from services.router.domain import conversations, serving
-from services.router.domain.bulk import take_together
+from services.router.domain.bulk import take_together, with_room
 from services.router.domain.conversations import After
 from services.router.domain.waiting import given
 from services.router.handlers.desk import cannot_take
@@ -68,7 +68,7 @@ async def take(
     there = await store.lines_of(session, incident.slug)
     named = sorted(set(there.values()))
     await lines.lock(session, named)
-    needed = serving.lines_for([(candidate, setup.queues.keys())], there, setup)
+    needed = serving.lines_for([(with_room(candidate), setup.queues.keys())], there, setup)
     waiting = await store.waiting(session, incident.slug, needed, AT_ONCE)
     counter = serving.Counter((work.item for work in waiting), {}, setup, now)
     keys = {work.item.id: work.key for work in waiting}

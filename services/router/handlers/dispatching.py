@@ -17,7 +17,7 @@ from libs.common.db import Database
 from libs.common.errors import Raced, Unavailable
 from libs.common.events import Event, WorkItemOffered, derived_id
 from libs.common.outbox import emit
-from services.router.domain.eligibility import Agent, choose, parse_line, why_not
+from services.router.domain.eligibility import Agent, choose, parse_line, weight_of, why_not
 from services.router.domain.hours import is_open
 from services.router.domain.order import Head, pick
 from services.router.domain.setup import Queue, Setup
@@ -135,14 +135,14 @@ class _Round:
     def may_have_passed_over(self, most: int) -> bool:
         """Whether somebody still has room for what may wait behind the `most` heads that were seen of a lane.
 
-        Those were given, declined, or too heavy: what is behind them was not compared yet.
+        Those were given, or declined by who has room: what is behind them was not compared yet.
         """
         lines = {line for (line, _), n in self._seen.items() if n >= most}
         return any(self._is_somebody_for(line) for line in lines)
 
     def _is_somebody_for(self, line: str) -> bool:
         _, team, needs = parse_line(line)
-        asked = partial(why_not, queue=self._queue.slug, needs=needs, weight=1, now=self._now)
+        asked = partial(why_not, queue=self._queue.slug, needs=needs, weight=weight_of(line), now=self._now)
         teams = {team, self._queue.team}
         return any(asked(agent, team=each) is None for agent in self._people.values() for each in teams)
 

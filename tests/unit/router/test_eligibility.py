@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.router.domain.eligibility import choose, line_of, needs_of, parse_line, why_not
+from services.router.domain.eligibility import choose, line_of, needs_of, parse_line, weight_of, why_not
 from services.router.domain.hours import hours_from
 from services.router.domain.setup import Requirement, Step
 from tests.unit.router.builders import HOUR, NOON, agent
@@ -69,3 +69,9 @@ def test_a_line_names_what_its_items_require() -> None:
     assert line_of("fr", "main", NEEDS) == "fr main lang:fr=3"
     assert parse_line("fr main lang:fr=3") == ("fr", "main", NEEDS)
     assert parse_line(line_of("fr", "main", ())) == ("fr", "main", ())
+
+
+def test_what_is_heavy_waits_in_a_line_of_its_own() -> None:
+    assert line_of("fr", "main", NEEDS, 2) == "fr main x2 lang:fr=3"
+    assert parse_line("fr main x2 lang:fr=3") == ("fr", "main", NEEDS)
+    assert [weight_of(line) for line in ("fr main x12", "fr main x2 lang:fr=3", "fr main lang:fr=3")] == [12, 2, 1]

@@ -87,10 +87,16 @@ def test_only_lines_out_of_which_somebody_may_be_served_are_walked() -> None:
 
 
 def test_a_lane_of_which_nothing_is_for_one_who_asks_is_known_to_be_walked_to_its_end() -> None:
-    heavy = [waiting(id_, weight=3) for id_ in "abc"]
-    counter = Counter([*heavy, waiting("light", urgency="low")], {}, SETUP, NOON)
+    declined = [replace(waiting(id_), routing=replace(waiting(id_).routing, declined_by=("ana",))) for id_ in "abc"]
+    counter = Counter([*declined, waiting("fresh", urgency="low")], {}, SETUP, NOON)
 
-    first, second = (counter.serve(agent(used=1), ["fr"], EVERYONE) for _ in range(2))
+    first, second = (counter.serve(agent(), ["fr"], EVERYONE) for _ in range(2))
 
-    assert (first is not None and first.item.id, second) == ("light", None)
+    assert (first is not None and first.item.id, second) == ("fresh", None)
     assert counter.walked == 4
+
+
+def test_lines_of_what_is_too_heavy_for_all_who_ask_are_not_walked() -> None:
+    lines = ["fr main", "fr main x2", "fr main x3"]
+
+    assert lines_for([(agent(used=1), ["fr"])], lines, SETUP) == ["fr main", "fr main x2"]
