@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -83,12 +83,12 @@ class Dispatcher:
         if queue is None or queue.dispatch == "pull" or not is_open(setup.hours_of(queue), now):
             return 0
         most, round_ = AT_ONCE, None
-        while round_ is None or (most < AT_MOST and round_.may_have_passed_over(most)):
+        while round_ is None or (most < AT_MOST and round_.passed_over):
             most = most * 4 if round_ is not None else most
             heads, picks = await items.waiting(session, of_queue, most)
             people = {slug: agent.as_candidate(setup) for slug, agent in seen.items()}
             round_ = _Round(queue, people, picks.get(slug, 0), setup, now)
-            round_.deal(heads)
+            round_.deal(heads, most)
         await agents.load_seen(session, round_.loads, seen)
         await items.write(session, round_.changes, now)
         await reservations.add(session, round_.offers)
@@ -110,35 +110,36 @@ class _Round:
         self.offers: list[Reservation] = []
         self.told: list[Event] = []
         self.loads: Counter[str] = Counter()
-        self._seen: Counter[tuple[str, bool]] = Counter()  # heads of each lane
+        self.passed_over = False  # somebody had room for what may wait behind all that was seen of a lane
 
-    def deal(self, heads: Sequence[WorkItem]) -> None:
-        """In our order, each to the one it suits best."""
-        keys = {work.item.id: work.key for work in heads}
-        self._seen.update((work.item.line, work.item.late) for work in heads)
-        waiting = {work.item.id: work.item for work in heads}
-        nobody_for: set[tuple[str, str, int]] = set()  # people only get fuller in one round
-        while waiting and (next_ := _next(waiting, self.picks)) is not None:
-            item, order = waiting.pop(next_[0].id), next_[1]
-            alike = (item.line, item.team, item.weight)
-            if alike in nobody_for and not item.routing.declined_by:
-                continue
-            chosen, why = _candidate(item, self._queue, self._people, self._now)
-            if chosen is not None:
-                self._give(item, chosen, keys[item.id], {"order": order, "candidates": why})
-            elif (above := _declined_by_all(item, self._queue, why, self._setup)) is not None:
-                there = moved(item, above, self._setup, self._now)
-                self.changes.append(Change(there, "declined_by_all", "router", why=why))
-            elif not item.routing.declined_by:
-                nobody_for.add(alike)
+    def deal(self, heads: Sequence[WorkItem], most: int) -> None:
+        """In our order, each to the one it suits best; `heads`: of each lane at most so many.
 
-    def may_have_passed_over(self, most: int) -> bool:
-        """Whether somebody still has room for what may wait behind the `most` heads that were seen of a lane.
-
-        Those were given, or declined by who has room: what is behind them was not compared yet.
+        Ends before its time where all of a lane were given or declined and somebody has room for what is behind them:
+        that was not compared yet with what the other lanes hold.
         """
-        lines = {line for (line, _), n in self._seen.items() if n >= most}
-        return any(self._is_somebody_for(line) for line in lines)
+        keys = {work.item.id: work.key for work in heads}
+        lanes = _lanes(heads)
+        cut = {lane for lane, there in lanes.items() if len(there) >= most}
+        nobody_for: set[tuple[str, str, int]] = set()  # people only get fuller in one round
+        while (next_ := _next(lanes, self.picks)) is not None:
+            lane, order = next_
+            item = lanes[lane].pop()
+            alike = (item.line, item.team, item.weight)
+            if alike not in nobody_for or item.routing.declined_by:
+                chosen, why = _candidate(item, self._queue, self._people, self._now)
+                if chosen is not None:
+                    self._give(item, chosen, keys[item.id], {"order": order, "candidates": why})
+                elif (above := _declined_by_all(item, self._queue, why, self._setup)) is not None:
+                    there = moved(item, above, self._setup, self._now)
+                    self.changes.append(Change(there, "declined_by_all", "router", why=why))
+                elif not item.routing.declined_by:
+                    nobody_for.add(alike)
+            if not lanes[lane]:
+                del lanes[lane]
+                if lane in cut and self._is_somebody_for(item.line):
+                    self.passed_over = True
+                    return
 
     def _is_somebody_for(self, line: str) -> bool:
         _, team, needs = parse_line(line)
@@ -162,9 +163,31 @@ class _Round:
             self.told.append(_offered(held, self.offers[-1], key, self._now))
 
 
-def _next(waiting: dict[str, Item], picks: int) -> tuple[Head, str] | None:
-    heads = [Head(item.rank, item.late, item.sort_at, item.enqueued_at, item.id) for item in waiting.values()]
-    return pick([head for head in heads if not head.late], [head for head in heads if head.late], picks)
+_Lane = tuple[str, bool]  # a line, and whether its late items
+
+
+def _lanes(heads: Sequence[WorkItem]) -> dict[_Lane, list[Item]]:
+    """Of each lane what waits, the first item last."""
+    found: dict[_Lane, list[Item]] = {}
+    for item in sorted((work.item for work in heads), key=_place, reverse=True):
+        found.setdefault((item.line, item.late), []).append(item)
+    return found
+
+
+def _next(lanes: Mapping[_Lane, Sequence[Item]], picks: int) -> tuple[_Lane, str] | None:
+    """Out of which lane the next item comes, and why it."""
+    firsts = {there[-1].id: lane for lane, there in lanes.items()}
+    heads = [_head(there[-1]) for there in lanes.values()]
+    picked = pick([head for head in heads if not head.late], [head for head in heads if head.late], picks)
+    return (firsts[picked[0].id], picked[1]) if picked is not None else None
+
+
+def _place(item: Item) -> tuple[int, datetime, datetime, str]:
+    return (item.rank, item.sort_at, item.enqueued_at, item.id)
+
+
+def _head(item: Item) -> Head:
+    return Head(item.rank, item.late, item.sort_at, item.enqueued_at, item.id)
 
 
 def _candidate(

@@ -62,6 +62,19 @@ async def test_who_has_a_little_room_is_given_what_is_light_however_much_before_
     assert [row["id"] for row in await world.rows("work_items") if row["agent"]] == [last]
 
 
+async def test_behind_all_that_was_seen_of_a_line_may_wait_what_comes_before_another_lines(world: World) -> None:
+    await world.set_up("queues", "fr", languages=["fr"], dispatch="assign")
+    rule = {"name": "en", "queue": "fr", "when": {"languages": ["en"]}, "steps": [{"requires": [{"skill": "lang:en"}]}]}
+    await world.set_up("routing-policies", "main", rules=[rule])
+    await world.agent("ana", capacity=AT_ONCE + 1, skills={"lang:en": 3})
+    french = [mention(f"{n:03}", author=f"p{n}", at=now() - HOUR / 4 + n * SECOND) for n in range(AT_ONCE + 1)]
+    await world.hears(*french, mention("en", author="jo", language="en", at=now()))
+
+    assert await world.dispatched() == AT_ONCE + 1
+    [left] = [row for row in await world.rows("work_items") if not row["agent"]]
+    assert left["line"] == "fr main lang:en=1"
+
+
 async def test_who_asks_gets_what_they_did_not_decline_however_much_before_it_they_did(world: World) -> None:
     await world.agent("ana")
     last = await one_behind_many(world, routing=await routing_declined_by(world, "ana"))
