@@ -19,6 +19,7 @@ from libs.common.db import connect
 from libs.common.events import REPLIES, WORK_ITEMS, ReplyPosted, decode
 from libs.common.kafka_login import login_of
 from libs.common.migrate import check
+from libs.common.settings import Settings
 from services.responder.domain.posting import Pace
 from services.responder.handlers import restore
 from services.responder.settings import ResponderSettings
@@ -68,7 +69,7 @@ async def finish(installation: Installation, backup_time: datetime) -> list[str]
                     " this is not that backup, or restore-finish has been run already"
                 )
             since = backup_time - AGAIN
-            rewound = _rewind_local(settings.data / "log.db", since) if local else await _rewind(settings, since)
+            rewound = _rewind_local(settings.data / "log.db", since) if local else await rewind_kafka(settings, since)
             done = await restore.finish(database, await _told(settings, since), _pace(settings))
         finally:
             await database.close()
@@ -113,8 +114,12 @@ def _rewind_local(log: Path, since: datetime) -> list[tuple[str, str]]:
         ]
 
 
-async def _rewind(settings: ResponderSettings, since: datetime) -> list[tuple[str, str]]:
-    """The same on Kafka, which refuses it while a member of the group lives."""
+async def rewind_kafka(settings: Settings, since: datetime) -> list[tuple[str, str]]:
+    """The same on Kafka, which refuses it while a member of the group lives.
+
+    Raises:
+        Trouble: it refuses, or does not answer.
+    """
     rewound = []
     for group, topics in GROUPS.items():
         consumer: Any = AIOKafkaConsumer(

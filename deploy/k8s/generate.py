@@ -37,7 +37,10 @@ def documents() -> dict[str, list[Manifest]]:
     """File, from this folder -> its objects."""
     found = {
         "components/strimzi/topics.yaml": _topics(),
-        "components/strimzi/users.yaml": [_user(name, _does(name)) for name in SERVICES],
+        "components/strimzi/users.yaml": [
+            *(_user(name, _does(name)) for name in SERVICES),
+            _user("operator", _oversees()),
+        ],
         "components/strimzi/login.yaml": [_login(name) for name in SERVICES],
         "components/gateway/routes.yaml": routes(openapi.document()["paths"]),
         "components/keda/login.yaml": _keda(),
@@ -72,6 +75,14 @@ def _does(service: str) -> list[Manifest]:
     acls += [_acl("topic", f"{topic}.dlq", "Read", "Write") for topic in HEARS[service]]
     acls += [_acl("topic", topic, "Write") for topic in TELLS[service]]
     return acls + ([_acl("group", service, "Read")] if HEARS[service] else [])
+
+
+def _oversees() -> list[Manifest]:
+    """What `guichet doctor` and `guichet restore-finish` do: look at every topic, read what was told, rewind groups."""
+    topics = [_acl("topic", topic.name, "DescribeConfigs") for topic in wanted(replication=BROKERS)]
+    read = sorted({*HEARS["router"], *HEARS["responder"], *TELLS["responder"]})
+    topics += [_acl("topic", name, "Read") for name in read]
+    return topics + [_acl("group", name, "Read") for name in ("router", "responder")]
 
 
 def _user(name: str, acls: list[Manifest]) -> Manifest:

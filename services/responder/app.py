@@ -67,8 +67,8 @@ def build(settings: ResponderSettings, bus: Bus) -> Service:
         token_lease=settings.token_lease,
     )
     means = Means(frozenset(gateways), PRIVATE, settings.x_plan)
-    replies = Replies(database, changes, figures, means, settings.undo)
     limits = Limits(x=settings.x_longest, mastodon=settings.mastodon_longest)
+    replies = Replies(database, changes, figures, means, limits, settings.undo)
     machines = Machines(figures, changes, means, settings.acknowledge_within)
     surveys = Surveys(database, figures, changes, means, settings.survey_after, settings.survey_open_for)
     closures = Closures(means, replies)

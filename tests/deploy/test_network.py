@@ -10,6 +10,8 @@ from cli.asyncapi import HEARERS, TELLERS
 from cli.services import MIGRATIONS
 from deploy.k8s.generate import routes
 from deploy.k8s.topology import HEARS, KAFKA_TLS_PORT, PEERS, PORTS, SERVICES
+from libs.common.events import CLASSIFIED, REPLIES, WORK_ITEMS
+from libs.common.topics import wanted
 from tests.deploy.manifests import Manifest, named, of_kind, pods, selects
 
 OURS = {"kubernetes.io/metadata.name": "guichet"}
@@ -89,7 +91,7 @@ def test_kafka_opens_its_door_to_whom_the_policies_do() -> None:
 
 def test_each_principal_may_what_its_service_does_and_no_more() -> None:
     users = {user["metadata"]["name"]: user for user in of_kind("production", "KafkaUser")}
-    assert users.keys() == {*SERVICES, "keda"}
+    assert users.keys() == {*SERVICES, "keda", "operator"}
     for service, user in users.items():
         assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
         acls = user["spec"]["authorization"]["acls"]
@@ -104,6 +106,10 @@ def test_each_principal_may_what_its_service_does_and_no_more() -> None:
         if service == "keda":  # it counts what waits, and reads none of it
             need = {("topic", topic, "Describe") for topics in HEARS.values() for topic in topics}
             need |= {("group", name, "Describe") for name in SERVICES if HEARS[name]}
+        if service == "operator":  # looks at all, reads what restore-finish asks, rewinds, and writes nothing
+            need = {("topic", topic.name, op) for topic in wanted() for op in ("Describe", "DescribeConfigs")}
+            need |= {("topic", topic, "Read") for topic in (CLASSIFIED, REPLIES, WORK_ITEMS)}
+            need |= {("group", name, op) for name in ("router", "responder") for op in ("Read", "Describe")}
         assert may == need
 
 

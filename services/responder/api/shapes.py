@@ -10,6 +10,7 @@ from libs.common.problems import Problem
 from services.responder.domain.by_hand import answer_url
 from services.responder.domain.deletions import Gone
 from services.responder.domain.freshness import WentOn
+from services.responder.domain.length import TooLong
 from services.responder.domain.replies import PROMISE_SECONDS, Kind, NothingToFollow, Reply, State, Taken
 from services.responder.handlers.replies import Held, NoTemplate, NotThere, Refusal
 
@@ -216,6 +217,18 @@ def refusal(
                 agent=by.agent,
                 item_id=by.item_id,
                 conversation_id=by.conversation_id,
+            )
+        case TooLong():
+            return Problem(
+                422,
+                "text-too-long",
+                "This text is too long",
+                f"With its signature it has {answer.length} {answer.unit} as {network} counts them; {answer.limit} are"
+                f" allowed: {answer.over} too many.",
+                "Shorten it and send it again; POST /v1/length counts while one writes.",
+                length=answer.length,
+                limit=answer.limit,
+                over=answer.over,
             )
         case other:
             assert_never(other)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import regex
 
-from services.responder.domain.length import Limits, Network, measure
+from services.responder.domain.length import Limits, Network, measure, too_long
 from services.responder.domain.links import Span, links
 from services.responder.domain.personal import personal_data
 from services.responder.domain.templates import fields_left, signed
@@ -135,13 +135,9 @@ def _length(seen: _Seen) -> Iterator[Advice]:
         at = min(told.valid_prefix, len(seen.draft.text))
         if told.fault == "invalid_character":
             yield seen.advice("invalid_character", "stop", (at, at + 1), n=at + 1)
-        elif told.fault == "too_many_bytes":
-            size, most = len(whole.encode()), seen.limits.bluesky_bytes
-            where = (at, len(seen.draft.text))
-            yield seen.advice("too_long", "stop", where, "long", length=size, limit=most, over=size - most)
-        elif told.fault == "too_long":
-            where, over = (at, len(seen.draft.text)), told.length - told.limit
-            yield seen.advice("too_long", "stop", where, "long", length=told.length, limit=told.limit, over=over)
+        elif long := too_long(whole, rule, seen.limits, private=not seen.draft.public):
+            where = (min(long.valid_prefix, len(seen.draft.text)), len(seen.draft.text))
+            yield seen.advice("too_long", "stop", where, "long", length=long.length, limit=long.limit, over=long.over)
 
 
 def _question(seen: _Seen) -> Iterator[Advice]:

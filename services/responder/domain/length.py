@@ -71,6 +71,34 @@ def longest(network: str, limits: Limits, *, private: bool) -> int | None:
     return known.get(network)
 
 
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """By how much a network would refuse a text, in its own unit."""
+
+    length: int
+    limit: int
+    unit: Literal["characters", "bytes"]
+    valid_prefix: int  # code points, as in `Length`
+
+    @property
+    def over(self) -> int:
+        """How much has to go."""
+        return self.length - self.limit
+
+
+def too_long(text: str, network: str, limits: Limits, *, private: bool) -> TooLong | None:
+    """Whether the network would refuse this text for its length; None: it would not, or nobody here knows its rule."""
+    if network == "x" and private:
+        return TooLong(len(text), X_MESSAGE, "characters", X_MESSAGE) if len(text) > X_MESSAGE else None
+    known: dict[str, Network] = {"x": "x", "mastodon": "mastodon", "bluesky": "bluesky"}
+    if network not in known:
+        return None
+    told = measure(text, known[network], limits)
+    if told.fault == "too_many_bytes":
+        return TooLong(_bytes(text), limits.bluesky_bytes, "bytes", told.valid_prefix)
+    return TooLong(told.length, told.limit, "characters", told.valid_prefix) if told.fault == "too_long" else None
+
+
 def on_x(text: str, limits: Limits) -> Length:
     """X's weighted count.
 

@@ -65,7 +65,7 @@ _LEGAL: Mapping[State, frozenset[State]] = {
 _BY_PEOPLE: frozenset[tuple[State, State]] = frozenset({("draft", "manual_required"), ("needs_human", "unknown")})
 """No network's word leads there."""
 
-TEXT_LIMIT = 25_000  # characters: the longest any network takes; its own limit is the network's to say
+TEXT_LIMIT = 25_000  # characters: the longest any network takes; its own is `length.too_long`
 PROMISE_SECONDS = 7200  # a holding reply says "I come back" within this, unless it says otherwise
 CLASSES: Mapping[str, int] = {"critical": 0, "reply": 1, "holding": 2, "closure": 3, "survey": 4, "automatic": 5}
 """In this order replies take what the network lets us post; the smaller goes first."""

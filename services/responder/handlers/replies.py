@@ -17,6 +17,7 @@ from services.responder.domain.deletions import Gone
 from services.responder.domain.eligibility import Means, can_reply
 from services.responder.domain.freshness import WentOn, went_on
 from services.responder.domain.latency import network_time
+from services.responder.domain.length import Limits, TooLong, too_long
 from services.responder.domain.personal import personal_data
 from services.responder.domain.posting import Pace
 from services.responder.domain.replies import (
@@ -109,7 +110,7 @@ class NoTemplate:
     """No such template, or none these teams may see."""
 
 
-Refusal = Taken | NothingToFollow | NotThere | NoTemplate | WentOn | Gone | Held
+Refusal = Taken | NothingToFollow | NotThere | NoTemplate | WentOn | Gone | Held | TooLong
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class Replies:
     changes: Changes
     figures: Figures
     means: Means
+    limits: Limits
     undo: timedelta = timedelta()  # how long what is queued can be taken back for sure
 
     async def ask(self, session: AsyncSession, wish: Wish, teams: Collection[str]) -> Reply | Refusal:
@@ -245,7 +247,7 @@ class Replies:
         teams: Collection[str],
         now: datetime,
         take_over: bool,
-    ) -> Reply | Taken | NothingToFollow | WentOn | Gone | Held:
+    ) -> Reply | Taken | NothingToFollow | WentOn | Gone | Held | TooLong:
         """The draft as it sets out: signed, with what is to be said about it; not saved yet."""
         if target.outcome == "deleted":
             return await gone(session, target)
@@ -273,6 +275,9 @@ class Replies:
         answer = accept(live, draft.follow_up_of, by_hand=by_hand, approval=why_approval(handle, agent))
         if not isinstance(answer, Accepted):
             return answer
+        text = signed(draft.text, handle.signature if handle.sign else "", agent.initials)
+        if long := too_long(text, draft.network, self.limits, private=draft.private):
+            return long
         used = await self._version(session, draft.template, teams) if draft.template else None
         ours = [reply.text for reply in before if reply.kind not in MACHINE]
         warnings = warnings_about(draft.text, used, ours[-1] if ours else "")
@@ -281,7 +286,7 @@ class Replies:
         ready = replace(
             draft,
             warnings=" ".join(warnings),
-            text=signed(draft.text, handle.signature if handle.sign else "", agent.initials),
+            text=text,
         )
         return begin(ready, answer, target.urgency, now, self.undo)
 

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 from pydantic import SecretStr
 
+from cli.restore import rewind_kafka
 from libs.common import topics
 from libs.common.bus import Record
 from libs.common.bus_kafka import KafkaBus, parse
@@ -35,12 +37,13 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 USERS = ROOT / "deploy" / "k8s" / "components" / "strimzi" / "users.yaml"
 SERVICES = ("ingest", "classifier", "router", "responder")
-PASSWORDS = {name: f"the password of {name}".replace(" ", "-") for name in SERVICES}
+NAMES = (*SERVICES, "operator")
+PASSWORDS = {name: f"the password of {name}".replace(" ", "-") for name in NAMES}
 
 PATIENCE = 60.0
 
 _TOPIC, _GROUP = 2, 3
-_OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8}
+_OPERATIONS = {"Read": 3, "Write": 4, "Describe": 8, "DescribeConfigs": 10}
 _LITERAL, _ALLOW = 3, 3
 
 
@@ -71,7 +74,7 @@ async def _prepare(bootstrap: str) -> None:
     await admin.start()
     try:
         for user in yaml.safe_load_all(USERS.read_text()):
-            if user["metadata"]["name"] in SERVICES:
+            if user["metadata"]["name"] in NAMES:
                 await _allow(admin, user)
     finally:
         await admin.close()
@@ -97,6 +100,7 @@ def settings(cluster: KafkaCluster, ca: Path | None, user: str = "", password: s
         kafka_ca=ca,
         kafka_user=user,
         kafka_password=SecretStr(password),
+        partitions=PARTITIONS,
     )
 
 
@@ -181,6 +185,23 @@ async def test_nobody_reads_what_does_not_concern_them(buses: dict[str, KafkaBus
 
     assert [each async for each in buses["ingest"].scan(REPLIES)] == []
     assert [each async for each in buses["router"].scan(REPLIES)] != []
+
+
+async def test_an_operator_looks_at_all_reads_what_was_told_and_rewinds_and_writes_nothing(
+    locked: KafkaCluster, authority: Authority, buses: dict[str, KafkaBus]
+) -> None:
+    given = settings(locked, authority.file, "operator", PASSWORDS["operator"])
+    await buses["responder"].publish([record(REPLIES, b'{"told": "by the responder"}')])
+    bus = bus_of(given)
+    try:
+        assert await topics.problems(parse(given.bus), PARTITIONS, login=login_of(given)) == []
+        assert [each async for each in bus.scan(REPLIES)] != []
+        rewound = await rewind_kafka(given, datetime.now(UTC) - timedelta(hours=1))
+        assert {group for group, _ in rewound} == {"router", "responder"}
+        with pytest.raises(Unavailable, match=r"(?i)authoriz"):
+            await bus.publish([record(REPLIES, b"{}")])
+    finally:
+        await bus.close()
 
 
 async def test_what_is_told_over_the_lock_is_read_over_it(buses: dict[str, KafkaBus]) -> None:

@@ -101,6 +101,26 @@ async def test_a_handle_that_signs_has_the_initials_once(world: World) -> None:
     assert late.status_code == 412
 
 
+async def test_a_text_too_long_for_its_network_is_refused_with_by_how_much_and_its_signature_counts(
+    world: World,
+) -> None:
+    await world.http.put("/v1/reply-rules/handles/x/acme", json={"sign": True})
+    await world.http.put("/v1/reply-rules/agents/ana", json={"initials": "AN"})
+    await world.hears(routed("1001"), routed("1002", network="crm"))
+    just, over = "é" * 276, "é" * 277 + "\n"
+
+    refused = await world.ask(text=over, agent="ana")
+    draft = await world.ask(text=over, agent="ana", state="draft")
+    unsent = await world.http.post(f"/v1/replies/{draft.json()['id']}/send")
+
+    for answer in (refused, unsent):
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:guichet:problem:text-too-long")
+        assert (answer.json()["length"], answer.json()["limit"], answer.json()["over"]) == (281, 280, 1)
+    assert (await world.reply(draft.json()["id"]))["state"] == "draft"
+    assert (await world.ask(text=just, agent="ana")).status_code == 202
+    assert (await world.ask("1002", network="crm", text="é" * 3000)).status_code == 202, "nobody here knows its rule"
+
+
 async def test_a_reply_that_needs_approval_waits_for_a_supervisor_who_did_not_write_it(world: World) -> None:
     await world.http.put("/v1/reply-rules/agents/new", json={"approval": True})
     await world.hears(routed())
