@@ -36,15 +36,18 @@ async def lock(session: AsyncSession, queues: Sequence[str]) -> list[str]:
     if not queues:
         return []
     names = {"names": sorted(queues)}
-    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
-        await session.execute(_LOCK, names)
+    if session.get_bind().dialect.name != "postgresql":  # SQLite has one writer anyway
+        return list((await session.execute(_OF_QUEUES, names)).scalars())
+    await session.execute(_LOCK, names)
     # asked when they are ours: a statement sees what there was when it began, and not what came while it waited
-    return list((await session.execute(_OF_QUEUES, names)).scalars())
+    return list((await session.execute(_OF_LOCKED, names)).scalars())
 
 
+_NAMES = sa.bindparam("names", type_=sa.ARRAY(sa.Text))
+_LOCK = sa.text(
+    "SELECT pg_advisory_xact_lock(hashtext('router.take_next'), hashtext(name)) FROM unnest(:names) AS name"
+).bindparams(_NAMES)
+_OF_LOCKED = sa.text("SELECT line FROM lines WHERE queue = ANY(:names)").bindparams(_NAMES)
 _OF_QUEUES = (
     sa.select(LINES.c.line).where(LINES.c.queue.in_(sa.bindparam("names", expanding=True))).order_by(LINES.c.line)
 )
-_LOCK = sa.text(
-    "SELECT pg_advisory_xact_lock(hashtext('router.take_next'), hashtext(name)) FROM unnest(:names) AS name"
-).bindparams(sa.bindparam("names", type_=sa.ARRAY(sa.Text)))
