@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from cli.installation import Installation, occupied
 from cli.services import MIGRATIONS
 from cli.trouble import Trouble
-from libs.common.bus_kafka import CONSUMER, parse
+from libs.common.bus_kafka import CONSUMER, leave, parse
 from libs.common.connect import open_bus
 from libs.common.db import connect
 from libs.common.events import REPLIES, WORK_ITEMS, ReplyPosted, decode
@@ -143,7 +143,7 @@ async def rewind_kafka(settings: Settings, since: datetime) -> list[tuple[str, s
         except KafkaError as error:
             raise Trouble(f"Kafka does not rewind {group}: stop every {group} first, for a minute ({error})") from error
         finally:
-            await consumer.stop()
+            await leave(consumer)
     return rewound
 
 

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 PUBLISH_SECONDS = 10
 CONNECT_SECONDS = 15
 CLOSE_SECONDS = 10
+LEAVE_SECONDS = 1
 ABANDON_SECONDS = 30  # an abandoned producer gives up its last batch after two of its request time limits
 AWAY_SECONDS = (0.2, 5.0)  # first and longest wait while Kafka is away
 
@@ -229,11 +230,11 @@ class KafkaBus:
             producer = await limited(self._connected(), CONNECT_SECONDS)
             partitions = await limited(producer.partitions_for(topic), CONNECT_SECONDS)
             places = [TopicPartition(topic, n) for n in sorted(partitions)]
-            consumer.assign(places)
             starts = await limited(consumer.beginning_offsets(places), CONNECT_SECONDS)
             ends = await limited(consumer.end_offsets(places), CONNECT_SECONDS)
-            await limited(consumer.seek_to_beginning(*places), CONNECT_SECONDS)
             open_ = {place for place in places if ends[place] > starts[place]}
+            if open_:
+                consumer.assign(list(open_))  # from here on it fetches, from the beginning: other questions would wait
             silent = 0
             while open_:
                 found = await limited(consumer.getmany(*open_, timeout_ms=POLL_MS), CONNECT_SECONDS)
@@ -250,7 +251,7 @@ class KafkaBus:
         except (KafkaError, TimeoutError, OSError) as error:
             raise Unavailable("Kafka", reason_of(error)) from error
         finally:
-            await _quietly(consumer.stop(), CLOSE_SECONDS)
+            await leave(consumer)
 
     async def ping(self) -> None:
         try:
@@ -291,6 +292,11 @@ def _away(error: Exception) -> Exception:
 async def _stop_or(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         await limited(stop.wait(), seconds)
+
+
+async def leave(consumer: AIOKafkaConsumer) -> None:
+    """Stop what only looked: it has nothing to lose, and over TLS uvloop may wait 30 s for the broker's good-bye."""
+    await _quietly(consumer.stop(), LEAVE_SECONDS)
 
 
 async def _quietly(awaitable: Awaitable[Any], seconds: float) -> None:

@@ -221,6 +221,15 @@ async def test_what_is_told_over_the_lock_is_read_over_it(buses: dict[str, Kafka
     assert told.value in [each.value for each in read]
 
 
+async def test_where_nothing_is_told_nobody_waits(buses: dict[str, KafkaBus]) -> None:
+    """With a fetch under way each takes a second, and sometimes half a minute until the broker says good-bye."""
+    bus = buses["classifier"]
+    async with asyncio.timeout(8):
+        found = [[each async for each in bus.scan(f"{RAW}.dlq")] for _ in range(12)]
+
+    assert found == [[]] * 12
+
+
 # --- who stays outside, and what they are told
 
 
