@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
 from libs.common.bus import MAX_VALUE_BYTES, Bus, Record, partition_of
-from libs.common.db import Database, UtcDateTime, bulk_append, bulk_insert
-from libs.common.db.append import AT_COMMIT
+from libs.common.db import Database, UtcDateTime, append_at_commit, bulk_insert
 from libs.common.errors import Raced, Rejected, Unavailable
 from libs.common.events import Event, encode
 from libs.common.faults import fault
@@ -85,7 +84,7 @@ async def _write_outbox(session: AsyncSession) -> None:
                 "told_at": told_at,
             }
         )
-    await bulk_append(session, *session.info.pop(AT_COMMIT, ()), (OUTBOX, rows))
+    append_at_commit(session, (OUTBOX, rows))
 
 
 async def first_seen(session: AsyncSession, events: Sequence[Event]) -> list[Event]:

@@ -1,6 +1,6 @@
 """The database: engines, transactions, bulk statements, and errors in the house's words."""
 
-from libs.common.db.append import FEW, append_at_commit, bulk_append
+from libs.common.db.append import FEW, append_at_commit, bulk_append, insert_at_commit, update_at_commit
 from libs.common.db.bulk import Row, bulk_insert, bulk_update, matching, v
 from libs.common.db.columns import Json, UtcDateTime
 from libs.common.db.database import (
@@ -34,11 +34,13 @@ __all__ = [
     "bulk_update",
     "connect",
     "house_errors",
+    "insert_at_commit",
     "matching",
     "now",
     "once_committed",
     "reach",
     "server_settings",
     "sqlite_engine",
+    "update_at_commit",
     "v",
 ]

@@ -1,7 +1,8 @@
 """Rows that are new, as each database takes them best: COPY or one statement on PostgreSQL, `executemany` on SQLite."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -12,17 +13,31 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from libs.common.db.bulk import Row, as_rows, without_nul
+from libs.common.db.bulk import Row, as_rows, insert_statement, update_statement, without_nul
 from libs.common.db.columns import Json, UtcDateTime, as_json, aware, microseconds
 from libs.common.errors import Raced, Rejected
 
 FEW = 100  # rows: so few cost more in round trips than in themselves
 
-Part = tuple[sa.Table, Sequence[Row]]
+Appended = tuple[sa.Table, Sequence[Row]]
 """Rows for a table, all with the same columns: more than one."""
 
 
-async def bulk_append(session: AsyncSession, *parts: Part) -> None:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows, and the one statement that takes them all: None, where they are appended and COPY may do it too."""
+
+    table: sa.Table
+    rows: Sequence[Row]
+    statement: Any = None
+    raced: str = ""  # what it means when fewer rows were written than given; "": nothing
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.rows[0])
+
+
+async def bulk_append(session: AsyncSession, *appended: Appended) -> None:
     """Write rows that were new when we looked, in their order; a table's before the next one's.
 
     Half of `bulk_insert`'s cost, for rows that meet no conflict and give nothing back.
@@ -30,43 +45,106 @@ async def bulk_append(session: AsyncSession, *parts: Part) -> None:
     Raises:
         Raced: one with the same primary key is there now.
     """
-    parts = tuple(part for part in parts if part[1])
+    await write_parts(session, [Part(table, rows) for table, rows in appended])
+
+
+def append_at_commit(session: AsyncSession, *appended: Appended) -> None:
+    """Append these rows with the last statement of the transaction.
+
+    All that waits for the commit goes together with what the transaction tells: one round trip for all of it. For
+    rows that nothing in the transaction reads. `Raced` then comes from the commit.
+    """
+    _at_commit(session, *(Part(table, rows) for table, rows in appended))
+
+
+def insert_at_commit(
+    session: AsyncSession, table: sa.Table, rows: Sequence[Row], *, on_conflict: Sequence[str], update: Sequence[str]
+) -> None:
+    """`bulk_insert` as `append_at_commit`."""
+    if rows:
+        dialect = session.get_bind().dialect.name
+        made = insert_statement(dialect, table, tuple(rows[0]), tuple(on_conflict), tuple(update), (), None)
+        _at_commit(session, Part(table, rows, made))
+
+
+def update_at_commit(
+    session: AsyncSession,
+    table: sa.Table,
+    rows: Sequence[Row],
+    *,
+    key: Sequence[str],
+    values: Mapping[str, Any] | None = None,
+    where: sa.ColumnElement[bool] | None = None,
+    raced: str,
+) -> None:
+    """`bulk_update` as `append_at_commit`; where not all rows are found as they should be, the commit is `Raced`."""
+    if rows:
+        chosen = tuple(values.items()) if values else None
+        dialect = session.get_bind().dialect.name
+        made = update_statement(dialect, table, tuple(rows[0]), tuple(key), chosen, where)
+        _at_commit(session, Part(table, rows, made, raced))
+
+
+def _at_commit(session: AsyncSession, *parts: Part) -> None:
+    session.info.setdefault(_PARTS, []).extend(part for part in parts if part.rows)
+
+
+_PARTS = "at_commit"
+
+
+async def write_at_commit(session: AsyncSession) -> None:
+    """All that waited for the commit, which comes next."""
+    parts: list[Part] = session.info.pop(_PARTS, [])
+    changes = [part for part in parts if part.statement is not None]
+    await write_parts(session, changes + [part for part in parts if part.statement is None])
+
+
+async def write_parts(session: AsyncSession, parts: Sequence[Part]) -> None:
+    """One after the other; in one statement where that is quicker."""
+    parts = [part for part in parts if part.rows]
     if not parts:
         return
     connection = await session.connection()
     if connection.dialect.name == "postgresql":
         await _to_postgresql(session, connection, parts)
-    else:
-        for table, rows in parts:
-            await _execute_many(connection, table, rows)
+        return
+    for part in parts:
+        if part.statement is None:
+            await _execute_many(connection, part.table, part.rows)
+        else:
+            await _execute(session, part)
 
 
-def append_at_commit(session: AsyncSession, *parts: Part) -> None:
-    """Write these rows with the last statement of the transaction, together with what it tells: one round trip less.
-
-    For rows that nothing in the transaction reads. `Raced` then comes from the commit.
-    """
-    session.info.setdefault(AT_COMMIT, []).extend(part for part in parts if part[1])
+async def _execute(session: AsyncSession, part: Part) -> None:
+    given = {"v_rows": as_rows(session, part.table, part.names, part.rows)}
+    result: Any = await session.execute(part.statement, given)
+    _check(part, result.rowcount)
 
 
-AT_COMMIT = "at_commit"
+def _check(part: Part, written: int) -> None:
+    if part.raced and written != len(part.rows):
+        raise Raced(part.raced)
 
 
 async def _to_postgresql(session: AsyncSession, connection: AsyncConnection, parts: Sequence[Part]) -> None:
     driver: Any = (await connection.get_raw_connection()).driver_connection
     if not driver.is_in_transaction():
         await connection.execute(_ANYTHING)  # SQLAlchemy says BEGIN with its own first statement
+    few = sum(len(part.rows) for part in parts) <= FEW
     try:
-        if sum(len(rows) for _, rows in parts) <= FEW:
-            statement = _at_once(tuple((table, tuple(rows[0])) for table, rows in parts))
-            await driver.execute(statement, *(as_rows(session, table, tuple(rows[0]), rows) for table, rows in parts))
+        if few:
+            statement = _at_once(tuple((part.table, part.names, part.statement, bool(part.raced)) for part in parts))
+            rows = [as_rows(session, part.table, part.names, part.rows) for part in parts]
+            written = await driver.fetchrow(statement, *rows)
         else:
-            for table, rows in parts:
-                names = tuple(rows[0])
-                records = _records("postgresql", table, names, rows)
-                await driver.copy_records_to_table(table.name, records=records, columns=names)
+            for part in parts:
+                if part.statement is not None:
+                    await _execute(session, part)
+                    continue
+                records = _records("postgresql", part.table, part.names, part.rows)
+                await driver.copy_records_to_table(part.table.name, records=records, columns=part.names)
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name in {f"{table.name}_pkey" for table, _ in parts}:
+        if error.constraint_name in {f"{part.table.name}_pkey" for part in parts}:
             raise Raced(f"a row is there already: {error.constraint_name}") from error
         raise exc.IntegrityError("append", None, error, hide_parameters=True) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -74,6 +152,9 @@ async def _to_postgresql(session: AsyncSession, connection: AsyncConnection, par
         if away:
             await connection.invalidate()
         raise exc.DBAPIError("append", None, error, hide_parameters=True, connection_invalidated=away) from error
+    if few:
+        for part, count in zip((part for part in parts if part.raced), written, strict=True):
+            _check(part, count)
 
 
 async def _execute_many(connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -101,18 +182,36 @@ def _quoted(names: Sequence[str]) -> list[str]:
 
 
 @lru_cache(maxsize=512)
-def _at_once(parts: tuple[tuple[sa.Table, tuple[str, ...]], ...]) -> str:
-    """One statement for a few rows of each: each INSERT but the last stands in the WITH of the last."""
-    inserts = []
-    for number, (table, names) in enumerate(parts, 1):
-        quoted = _quoted(names)
-        types = [table.c[name].type.compile(postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
-        columns = ", ".join(f"{name} {type_}" for name, type_ in zip(quoted, types, strict=True))
-        source = f"SELECT {', '.join(quoted)} FROM json_to_recordset(${number}::json) AS v ({columns})"  # noqa: S608
-        inserts.append(_insert(table.name, names, source))
-    *first, last = inserts
-    named = [f"i{number} AS ({insert})" for number, insert in enumerate(first)]
-    return f"WITH {', '.join(named)} {last}" if named else last
+def _at_once(parts: tuple[tuple[sa.Table, tuple[str, ...], Any, bool], ...]) -> str:
+    """One statement for a few rows of each: each part stands in its WITH, and those are counted that may race."""
+    named, counted = [], []
+    for number, (table, names, made, may_race) in enumerate(parts, 1):
+        statement = _append(table, names) if made is None else _compiled(made.returning(_ONE) if may_race else made)
+        named.append(f"p{number} AS ({statement.replace('$1', f'${number}')})")
+        if may_race:
+            counted.append(f"(SELECT count(*) FROM p{number})")  # noqa: S608
+    return f"WITH {', '.join(named)} SELECT {', '.join(counted)}"
+
+
+_ONE: sa.ColumnElement[int] = sa.literal_column("1")
+
+
+def _append(table: sa.Table, names: tuple[str, ...]) -> str:
+    quoted = _quoted(names)
+    types = [table.c[name].type.compile(postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
+    columns = ", ".join(f"{name} {type_}" for name, type_ in zip(quoted, types, strict=True))
+    source = f"SELECT {', '.join(quoted)} FROM json_to_recordset($1::json) AS v ({columns})"  # noqa: S608
+    return _insert(table.name, names, source)
+
+
+def _compiled(statement: Any) -> str:
+    """A bulk statement as the driver takes it: its rows are its one parameter, $1."""
+    compiled = statement.compile(dialect=_DRIVER)
+    assert compiled.positiontup == ["v_rows"], f"parameters besides the rows: {compiled.positiontup}"
+    return str(compiled)
+
+
+_DRIVER = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 def _records(dialect: str, table: sa.Table, names: tuple[str, ...], rows: Sequence[Row]) -> list[tuple[Any, ...]]:

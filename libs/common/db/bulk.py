@@ -46,7 +46,7 @@ async def bulk_insert(
     if not rows:
         return []
     names = tuple(rows[0])
-    statement = _insert(
+    statement = insert_statement(
         session.get_bind().dialect.name,
         table,
         names,
@@ -79,7 +79,7 @@ async def bulk_update(
         return 0
     names = tuple(rows[0])
     chosen = tuple(values.items()) if values else None
-    statement = _update(session.get_bind().dialect.name, table, names, tuple(key), chosen, where)
+    statement = update_statement(session.get_bind().dialect.name, table, names, tuple(key), chosen, where)
     result: Any = await session.execute(statement, _params(session, table, names, rows))
     return int(result.rowcount)
 
@@ -102,7 +102,7 @@ def _joined(dialect: str, table: sa.Table, statement: sa.Select[Any], names: tup
 
 
 @lru_cache(maxsize=512)
-def _update(
+def update_statement(
     dialect: str,
     table: sa.Table,
     names: tuple[str, ...],
@@ -110,6 +110,7 @@ def _update(
     values: tuple[tuple[str, Any], ...] | None,
     where: sa.ColumnElement[bool] | None,
 ) -> sa.Update:
+    """What `bulk_update` asks; the same object each time, and the rows are its one parameter."""
     source = _source(dialect, table, names)
     wanted = dict(values) if values else {name: v(name) for name in names if name in table.c and name not in key}
     statement = sa.update(table).values(wanted).where(*[table.c[name] == source.c[name] for name in key])
@@ -137,7 +138,7 @@ def _source(dialect: str, table: sa.Table, names: tuple[str, ...]) -> sa.FromCla
 
 
 @lru_cache(maxsize=512)
-def _insert(
+def insert_statement(
     dialect: str,
     table: sa.Table,
     names: tuple[str, ...],
@@ -146,6 +147,7 @@ def _insert(
     returning: tuple[str, ...],
     where: sa.ColumnElement[bool] | None,
 ) -> Any:
+    """What `bulk_insert` asks; the same object each time, and the rows are its one parameter."""
     source = _source(dialect, table, names)
     rows = sa.select(*[source.c[name] for name in names])
     statement: Any

@@ -15,7 +15,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from libs.common.db.append import AT_COMMIT, bulk_append
+from libs.common.db.append import write_at_commit
 from libs.common.db.errors import house_errors
 from libs.common.errors import Misconfigured, Raced, Unavailable
 
@@ -63,8 +63,7 @@ class Database:
             yield session
             if before := session.info.get("before_commit"):
                 await before(session)
-            if rows := session.info.pop(AT_COMMIT, None):
-                await bulk_append(session, *rows)
+            await write_at_commit(session)
         for done in session.info.get("committed", ()):
             done()
         if session.info.get("told"):

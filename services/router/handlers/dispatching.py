@@ -89,11 +89,11 @@ class Dispatcher:
             people = {slug: agent.as_candidate(setup) for slug, agent in seen.items()}
             round_ = _Round(queue, people, picks.get(slug, 0), setup, now)
             round_.deal(heads, most)
-        await agents.load_seen(session, round_.loads, seen)
-        await items.write(session, round_.changes, now)
+        agents.load_seen(session, round_.loads, seen)
+        await items.write_at_commit(session, round_.changes, now)
         await reservations.add(session, round_.offers)
         if round_.loads:
-            await items.count_picks(session, [(slug, round_.picks)])
+            items.count_picks(session, [(slug, round_.picks)])
         emit(session, round_.told)
         given_now = [change.item for change in round_.changes if change.item.state == "assigned"]
         self._figures.assigned(session, given_now, now)

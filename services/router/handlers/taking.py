@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import db
 from libs.common.db import Database
+from libs.common.errors import Raced
 from libs.common.events import Event
 from libs.common.outbox import emit
 from libs.common.problems import Problem
@@ -92,12 +93,14 @@ class Takers:
 
 async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) -> list[Answer]:
     """Serve each in turn: the first item by our order that they may have, nobody above capacity."""
-    setup = await setups.current(session)
+    setup = setups.last  # most probably as it is: who is asked below says so
     wanted = [_queues_of(ask, setup) for ask in asks]
     named = sorted({queue for queues in wanted if isinstance(queues, frozenset) for queue in queues})
     overseen = [slug for slug, queue in setup.queues.items() if queue.supervisor in named and slug not in named]
     of_queues = await lines.lock(session, [*named, *overseen])
-    seen = await agents.see_agents(session, {ask.agent for ask in asks})
+    seen, current = await agents.see_agents(session, {ask.agent for ask in asks}, setups)
+    if setup is not current:
+        raise Raced("the set-up changed since we looked")
     now = await db.now(session)
     asking = [
         (seen[ask.agent].as_candidate(setup), queues)
@@ -113,9 +116,9 @@ async def take_next(session: AsyncSession, setups: Setups, asks: Sequence[Ask]) 
         turn = _Turn(serving.Counter((work.item for work in heads), picks, setup, now), setup, now, dict(seen))
         turn.serve(asks, wanted, {work.item.id: work.key for work in heads})
     if turn.changes:
-        await agents.load_seen(session, turn.loads, seen)
-        await items.write(session, turn.changes, now)
-        await items.count_picks(session, turn.counter.gave.items())
+        agents.load_seen(session, turn.loads, seen)
+        await items.write_at_commit(session, turn.changes, now)
+        items.count_picks(session, turn.counter.gave.items())
         emit(session, turn.told)
     return turn.answers
 

@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import UtcDateTime, ask_and_read_clock, bulk_update, v
-from libs.common.errors import Raced
+from libs.common.db import UtcDateTime, ask_and_read_clock, update_at_commit, v
 from services.router.domain.eligibility import Agent as Candidate
 from services.router.domain.hours import is_open
 from services.router.domain.setup import Setup
 from services.router.store.items import of_teams
+from services.router.store.setup import Setups
 from services.router.store.tables import AGENT_CHANGES, AGENTS
 
 
@@ -93,13 +93,13 @@ _LOCKED = (
 )
 
 
-async def see_agents(session: AsyncSession, slugs: Collection[str]) -> dict[str, Agent]:
-    """Those of the agents that exist, as they are now and free for everybody: `load_seen` finds out what changed.
+async def see_agents(session: AsyncSession, slugs: Collection[str], setups: Setups) -> tuple[dict[str, Agent], Setup]:
+    """Those of the agents that exist, as they are now and free for everybody, and the set-up that is in force.
 
-    Who gives to many would, by locking them all, let everything that they do wait.
+    Who gives to many would, by locking them all, let everything that they do wait: `load_seen` finds what changed.
     """
-    rows = await ask_and_read_clock(session, _SEEN, {"slugs": sorted(slugs)})
-    return {row.slug: _agent(row[: len(_FIELDS)]) for row in rows}
+    rows, setup = await setups.beside(session, _SEEN, {"slugs": sorted(slugs)})
+    return {row.slug: _agent(row[: len(_FIELDS)]) for row in rows}, setup
 
 
 _SEEN = _AGENTS.where(AGENTS.c.slug.in_(sa.bindparam("slugs", expanding=True)))
@@ -114,18 +114,17 @@ async def see_who_is_there(session: AsyncSession) -> dict[str, Agent]:
 _AVAILABLE = _AGENTS.where(AGENTS.c.presence == "available").order_by(AGENTS.c.slug)
 
 
-async def load_seen(session: AsyncSession, more: Counter[str], seen: Mapping[str, Agent]) -> None:
-    """Add to what agents hold whom we saw but did not lock, and lock them.
+def load_seen(session: AsyncSession, more: Counter[str], seen: Mapping[str, Agent]) -> None:
+    """With the commit, add to what agents hold whom we saw but did not lock.
 
-    Raises:
-        Raced: one left, was changed, or got or gave back something since.
+    It is `Raced` where one left, was changed, or got or gave back something since.
     """
     taken = [
         {"slug": slug, "more": n, "version": seen[slug].version, "used": seen[slug].used}
         for slug, n in sorted(more.items())
     ]
-    if await bulk_update(session, AGENTS, taken, key=["slug"], values=_TAKEN, where=_AS_SEEN) != len(taken):
-        raise Raced("an agent changed since we looked")
+    changed = "an agent changed since we looked"
+    update_at_commit(session, AGENTS, taken, key=["slug"], values=_TAKEN, where=_AS_SEEN, raced=changed)
 
 
 _TAKEN = {"used": AGENTS.c.used + v("more"), "idle_since": sa.null()}

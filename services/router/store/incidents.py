@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.db import UtcDateTime, bulk_insert, matching
-from libs.common.db.append import Part
+from libs.common.db.append import Appended
 from libs.common.lists import Mark
 from services.router.domain.incidents import Facts, Incident
 from services.router.domain.waiting import Item
@@ -227,7 +227,7 @@ async def group(session: AsyncSession, slug: str, joined: Sequence[str], left: S
 # --- what belongs to one
 
 
-def noticed(items: Iterable[Item], mentions: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Part, Part]:
+def noticed(items: Iterable[Item], mentions: Iterable[Mapping[str, Any]], now: datetime) -> tuple[Appended, Appended]:
     """What a batch of messages appends here: which of its items belong to an incident, and how often topics came."""
     joined = [
         {"incident": item.routing.incident, "item_id": item.id, "joined_at": now}

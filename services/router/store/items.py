@@ -11,7 +11,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.db import UtcDateTime, append_at_commit, bulk_insert, bulk_update, v
+from libs.common.db import (
+    UtcDateTime,
+    append_at_commit,
+    bulk_insert,
+    bulk_update,
+    insert_at_commit,
+    update_at_commit,
+    v,
+)
 from libs.common.errors import Raced
 from libs.common.lists import Mark
 from services.router.domain.waiting import Item, Routing
@@ -100,10 +108,10 @@ _PENDING: sa.ColumnElement[str] = sa.literal_column(
 )  # written out, or the planner could not use the partial index
 
 
-async def count_picks(session: AsyncSession, picks: Iterable[tuple[str, int]]) -> None:
-    """The locked queues gave so many in all."""
+def count_picks(session: AsyncSession, picks: Iterable[tuple[str, int]]) -> None:
+    """With the commit: the locked queues gave so many in all."""
     rows = [{"queue": queue, "picks": n} for queue, n in sorted(picks)]
-    await bulk_insert(session, PICKS, rows, on_conflict=["queue"], update=["picks"])
+    insert_at_commit(session, PICKS, rows, on_conflict=["queue"], update=["picks"])
 
 
 async def write(session: AsyncSession, changes: Sequence[Change], now: datetime) -> None:
@@ -116,6 +124,25 @@ async def write(session: AsyncSession, changes: Sequence[Change], now: datetime)
     """
     if not changes:
         return
+    rows = _written(changes, now)
+    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=_AS_IT_WAS) != len(rows):
+        raise Raced(_CHANGED)
+    await _note(session, changes, now)
+
+
+async def write_at_commit(session: AsyncSession, changes: Sequence[Change], now: datetime) -> None:
+    """As `write`, for a transaction that does not look at these items again: one round trip less."""
+    if not changes:
+        return
+    rows = _written(changes, now)
+    update_at_commit(session, WORK_ITEMS, rows, key=["id"], where=_AS_IT_WAS, raced=_CHANGED)
+    await _note(session, changes, now)
+
+
+_CHANGED = "an item changed since we looked"
+
+
+def _written(changes: Sequence[Change], now: datetime) -> list[dict[str, Any]]:
     first: dict[str, Change] = {}
     last: dict[str, Change] = {}
     for change in changes:
@@ -126,9 +153,11 @@ async def write(session: AsyncSession, changes: Sequence[Change], now: datetime)
         item = last[id_].item
         row = {name: getattr(item, name) for name in _FIELDS if name not in _SAME}
         rows.append(row | {"was": first[id_].item.version - 1, "reason": last[id_].reason, "updated_at": now})
-    if await bulk_update(session, WORK_ITEMS, rows, key=["id"], where=_AS_IT_WAS) != len(rows):
-        raise Raced("an item changed since we looked")
-    await keep_lines(session, [change.item for change in last.values()])
+    return rows
+
+
+async def _note(session: AsyncSession, changes: Sequence[Change], now: datetime) -> None:
+    await keep_lines(session, {change.item.id: change.item for change in changes}.values())
     history = [
         {"item_id": change.item.id, "version": change.item.version, "state": change.item.state,
          "reason": change.reason, "actor": change.actor, "agent": change.agent or change.item.agent, "at": now,
