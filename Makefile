@@ -107,8 +107,9 @@ clean:  ## Remove the environment, caches and local data
 	@$(BIN)/python -m services.classifier.warm
 	@touch $@
 
-.venv/dev: .venv/run requirements/dev.lock
+.venv/dev: .venv/run requirements/dev.lock requirements/cascade.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/cascade.lock
 	@touch $@
 
 .cache/deploy/ready: requirements/deploy.lock
