@@ -19,7 +19,7 @@ def test_the_consumer_is_set_as_the_reliability_rules_say() -> None:
         "request_timeout_ms": 40_000,
         "max_poll_interval_ms": 120_000,
         "max_partition_fetch_bytes": 1_048_576,
-        "fetch_max_wait_ms": 500,
+        "fetch_max_wait_ms": 100,
         "fetch_min_bytes": 1,
     }
 
