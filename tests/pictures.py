@@ -17,7 +17,7 @@ from tests.report_house import as_role, with_past, with_roles
 from tests.servers import NotFound, Postgres
 from tests.watched import seen, until, watched
 
-SECONDS = 150
+SECONDS = 420
 
 
 async def _past(url: str) -> None:

@@ -41,7 +41,7 @@ BOARD = Board(
         stat_of(
             "Expected wait (p80)",
             "Until a first human answer to a plain question that joins now: 8 of 10 wait no longer. The longest of the "
-            "chosen queues. Empty while it is not known; never a guess.",
+            "chosen queues; where it is more than so many hours, those. Empty while it is not known; never a guess.",
             f'max({_WAIT}{{{_Q}, quantile="0.8"}} >= 0)',
             unit="s", steps=_HOUR, base=GREEN, empty="not known",
         ),
@@ -65,8 +65,8 @@ BOARD = Board(
         ),
         Panel(
             "lines", "Expected wait, by queue",
-            "Until a first human answer to a plain question that joins now: 8 of 10 wait no longer (p80). A gap: it is "
-            "not known (closed, nobody there, or too few samples).",
+            "Until a first human answer to a plain question that joins now: 8 of 10 wait no longer (p80); where it is "
+            "more than so many hours, those. A gap: it is not known (closed, nobody there, or too few samples).",
             [Query(f'{_WAIT}{{{_Q}, quantile="0.8"}} >= 0', "{{queue}}")],
             unit="s", steps=[(3600, RED)], empty="not known",
         ),

@@ -80,6 +80,11 @@ class Wait:
         p50, p80, p90 = found
         return (p50, p80, p90) if p50 is not None and p80 is not None and p90 is not None else None
 
+    def shown(self) -> tuple[float, float, float]:
+        """What the gauge shows for a plain item: where it is more than so many hours, those; NaN: not known."""
+        hours = self.memory.shown[PLAIN].hours
+        return self.seconds() or ((hours * 3600.0 if hours else math.nan),) * 3
+
 
 @dataclass
 class _Known:
@@ -112,7 +117,8 @@ class Waits:
         self.now: dict[str, Wait] = {}
         self._seconds = Gauge(
             "expected_wait_seconds",
-            "Until a first human reply to a plain question that joins now; NaN where it is not known",
+            "Until a first human reply to a plain question that joins now; where it is more than so many opening hours,"
+            " those; NaN where it is not known",
             ["queue", "quantile"],
             registry=registry,
         )
@@ -152,7 +158,7 @@ class Waits:
 
     def _show(self) -> None:
         for slug, wait in self.now.items():
-            for quantile, seconds in zip(("0.5", "0.8", "0.9"), wait.seconds() or (math.nan,) * 3, strict=True):
+            for quantile, seconds in zip(("0.5", "0.8", "0.9"), wait.shown(), strict=True):
                 self._seconds.labels(slug, quantile).set(seconds)
             self._kept.labels(slug).set(wait.score.kept / wait.score.scored if wait.score.scored else math.nan)
 
