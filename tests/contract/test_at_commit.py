@@ -123,6 +123,26 @@ async def test_a_row_that_is_there_already_means_raced_and_nothing_is_kept(datab
     assert await kept(database) == ({"a": 0, "b": 4, "full": 3}, {}, ["0"])
 
 
+@pytest.mark.postgres
+async def test_a_row_that_stays_locked_means_raced_and_nothing_is_kept(postgres_url: str) -> None:
+    database = connect(postgres_url, "tests")
+    await make_tables(database, "tests", metadata)
+    async with database.begin() as session:
+        await bulk_insert(session, SHELF, [{"name": "a", "used": 0, "room": 1}])
+
+    async def work() -> None:
+        async with database.begin() as session:
+            log(session, "never")
+            use(session, "a")
+
+    async with database.begin() as holding:
+        await holding.execute(sa.select(SHELF).with_for_update())
+        with pytest.raises(Raced, match="lock timeout"):
+            await work()
+    assert await kept(database) == ({"a": 0}, {}, [])
+    await database.close()
+
+
 async def test_what_raced_is_written_once_when_it_runs_again(database: Database) -> None:
     turns: list[str] = []
 
