@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from aiokafka.admin import AIOKafkaAdminClient
@@ -28,6 +29,7 @@ from libs.common.kafka_login import OnlyKafka, login_of
 from libs.common.keys import create_key
 from libs.common.migrate import migrate
 from tests.builders import PARTITIONS, record
+from tests.buses import until
 from tests.proof.fleet import JSON, Fleet, running
 from tests.proof.house import eventually
 from tests.servers import KafkaCluster, NotFound
@@ -108,6 +110,20 @@ def settings(cluster: KafkaCluster, ca: Path | None, user: str = "", password: s
 
 def bus_of(given: OnlyKafka) -> KafkaBus:
     return KafkaBus(parse(given.bus), PARTITIONS, login=login_of(given))
+
+
+def connected() -> bool:
+    """Whether any connection of this process is open."""
+    return any(each.status == psutil.CONN_ESTABLISHED for each in psutil.Process().net_connections("tcp"))
+
+
+@pytest.fixture(autouse=True)
+async def good_byes() -> AsyncIterator[None]:
+    """aiokafka waits for no broker's good-bye where it was refused, and TLS has one: what a test's end cuts off is told
+    as a leak, of another test.
+    """
+    yield
+    await until(lambda: not connected(), PATIENCE)
 
 
 @pytest.fixture
