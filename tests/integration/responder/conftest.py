@@ -37,7 +37,7 @@ from tests.buses import PATIENCE, Reader
 from tests.integration.responder.mentions import routed
 from tests.integration.responder.network import Sandbox, sandbox
 
-PACE = Pace(post_limit=timedelta(seconds=0.3))  # all else as in production: the clock is moved instead
+PACE = Pace()  # as in production: the clock is moved instead
 
 MEANS = Means(frozenset({"x"}), frozenset({"x"}))
 

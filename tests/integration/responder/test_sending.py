@@ -78,7 +78,7 @@ async def test_a_posted_reply_is_not_posted_again(world: World) -> None:
 async def test_a_post_whose_answer_was_lost_is_found_on_our_timeline(world: World, fault: dict[str, object]) -> None:
     id_ = await world.queued()
     await world.sandbox.next(fault)
-    await world.sends()
+    await world.sends(pace=Pace(post_limit=timedelta(seconds=0.3)))
     assert (await world.reply(id_))["state"] == "unknown"
 
     await world.sends(later=120)  # too early to look
