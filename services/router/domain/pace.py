@@ -63,6 +63,7 @@ class Pace(Struct, frozen=True, gc=False):
     arrived: Counts = NONE
     watched: float = 0.0  # seconds in which arrivals were counted
     staff: float = 0.0  # agents while it is, or was last, open
+    opened: float = 0.0  # seconds of opening time in which they were counted
     agents: int = 0  # at the last look
     waited: bool = False  # at the last look
 
@@ -92,13 +93,15 @@ def look(pace: Pace, seen: Seen) -> tuple[Pace, Hour | None]:
     stays = math.exp(-opened / MU_FADES)
     still = math.exp(-seconds / ARRIVALS_FADE)
     arrived = tuple(map(float, seen.arrived))
+    counted = pace.opened * stays + opened
     after = Pace(
         at=seen.at,
         replies=pace.replies * stays + replied,
         worked=pace.worked * stays + busy,
         arrived=tuple(old * still + new for old, new in zip(pace.arrived, arrived, strict=True)),
         watched=pace.watched * still + seconds,
-        staff=pace.staff * stays + there * (1 - stays) if seen.open else pace.staff,
+        staff=pace.staff + (there - pace.staff) * opened / counted if opened else pace.staff,
+        opened=counted,
         agents=seen.agents,
         waited=waits,
     )
