@@ -63,12 +63,14 @@ class AllSettings:
         """
         sandbox = sandbox_settings(installation, ports.get("sandbox")) if with_sandbox else None
         network: dict[str, str] = {}
+        budgets: dict[str, dict[str, int]] = {}
         if sandbox:
             network = {"x_base_url": f"http://{sandbox.host}:{sandbox.port}", "x_plan": sandbox.plan}
+            budgets = {"post_budgets": {"x": budget_of(sandbox)}}
         return cls(
             installation.settings(IngestSettings, "ingest", ports),
             installation.settings(ClassifierSettings, "classifier", ports),
-            installation.settings(RouterSettings, "router", ports),
+            installation.settings(RouterSettings, "router", ports, **budgets),
             installation.settings(ResponderSettings, "responder", ports, **network),
             sandbox,
         )
@@ -77,6 +79,11 @@ class AllSettings:
         """One service's, as those all services have."""
         found: Settings = getattr(self, service)
         return found
+
+
+def budget_of(sandbox: SandboxSettings) -> int:
+    """What a handle may post there in 15 minutes, as the router's `post_budgets` have it: more than X allows."""
+    return max(1, int(sandbox.posts_per_window * (timedelta(minutes=15) / sandbox.window)))
 
 
 async def prepare(settings: AllSettings, say: Callable[[str], None]) -> None:

@@ -21,8 +21,8 @@ Json = Mapping[str, Any]
 
 IDLE_SECONDS = 0.7  # between two looks at empty queues
 AWAY_SECONDS = 1.0  # after something that did not work
-BREAK_AFTER = 14  # answers, give or take
-BREAK_SECONDS = 15.0
+BREAK_AFTER = 40  # answers, give or take
+BREAK_SECONDS = 10.0
 TRIES = 20
 
 
