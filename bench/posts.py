@@ -15,7 +15,9 @@ HANDLE = "skylark"
 NETWORK = "x"
 PARTITIONS = 12
 POOL = 3000  # distinct texts; ids and authors are distinct for ever
-FIRST_POST = datetime(2026, 3, 2, 6, tzinfo=UTC)
+FIRST_POST = datetime.now(UTC).replace(microsecond=0) - timedelta(
+    minutes=1
+)  # older ones would come in late, all of them
 
 _WHO = {
     "en": ["hi", "hello there", "seriously,", "ok", "so", "hey", "dear team,", "well", "again:", "quick question:"],
@@ -171,8 +173,8 @@ class Posts:
 
 
 def posted_at(number: int) -> datetime:
-    """One post a millisecond."""
-    return FIRST_POST + timedelta(milliseconds=number % 10_000_000)
+    """Ten posts a millisecond, from a minute ago."""
+    return FIRST_POST + timedelta(microseconds=number * 100 % 600_000_000)
 
 
 def partition(key: str) -> int:
