@@ -253,13 +253,8 @@ _LOCK = sa.select(_PARTITION, sa.func.pg_try_advisory_xact_lock(_NAME, _PARTITIO
 
 
 def _record(row: Any, service: str) -> Record:
-    return Record(
-        row.topic,
-        row.partition,
-        row.key.encode(),
-        row.value.encode(),
-        headers(row.type, row.event_id, service, row.traceparent),
-    )
+    _, partition, topic, key, type_, event_id, traceparent, value, _ = row  # a row's attributes are looked up by name
+    return Record(topic, partition, key.encode(), value.encode(), headers(type_, event_id, service, traceparent))
 
 
 async def _either(stop: asyncio.Event, told: asyncio.Event, seconds: float, *, ignore_told: bool = False) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.common.db.bulk import Row, as_rows, insert_statement, update_statement, without_nul
-from libs.common.db.columns import Json, UtcDateTime, as_json, aware, microseconds
+from libs.common.db.columns import Json, UtcDateTime, as_json, microseconds
 from libs.common.errors import Raced, Rejected
 
 FEW = 100  # rows: so few cost more in round trips than in themselves
@@ -229,10 +229,10 @@ def _records(dialect: str, table: sa.Table, names: tuple[str, ...], rows: Sequen
 @lru_cache(maxsize=512)
 def _special(dialect: str, table: sa.Table, names: tuple[str, ...]) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
     """The columns whose values the driver does not take as they are, by place."""
-    time = microseconds if dialect == "sqlite" else aware
     types = [(place, table.c[name].type) for place, name in enumerate(names)]
+    times = [place for place, type_ in types if isinstance(type_, UtcDateTime)] if dialect == "sqlite" else []
     return (
-        *((place, _or_none(time)) for place, type_ in types if isinstance(type_, UtcDateTime)),
+        *((place, _or_none(microseconds)) for place in times),
         *((place, _or_none(_json)) for place, type_ in types if isinstance(type_, Json)),
     )
 

@@ -1,13 +1,18 @@
 """Columns that mean the same on PostgreSQL and SQLite."""
 
+import struct
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_OF_POSTGRESQL = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_INT64 = struct.Struct(">q")
+_SAME_TIMES = 4096  # of a few batches: most columns of a row, and all rows of a batch, share theirs
 _encode = msgspec.json.Encoder().encode
 
 
@@ -21,6 +26,22 @@ def aware(moment: datetime) -> datetime:
 def microseconds(moment: datetime) -> int:
     """Since 1970, as SQLite keeps a time."""
     return (aware(moment) - _EPOCH) // _MICROSECOND
+
+
+@lru_cache(maxsize=_SAME_TIMES)
+def to_timestamptz(moment: datetime) -> bytes:
+    """As PostgreSQL takes a time in its binary format: whole microseconds since 2000.
+
+    The driver's own way costs ten times as much, and was half of what it costs to copy a mention's rows.
+    """
+    since = aware(moment) - _EPOCH_OF_POSTGRESQL
+    return _INT64.pack((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+@lru_cache(maxsize=_SAME_TIMES)
+def from_timestamptz(sent: bytes) -> datetime:
+    """The time that PostgreSQL sent so, in UTC."""
+    return _EPOCH_OF_POSTGRESQL + timedelta(microseconds=_INT64.unpack(sent)[0])
 
 
 def as_json(value: Any) -> str:

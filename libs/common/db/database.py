@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from libs.common.db.append import write_at_commit
+from libs.common.db.columns import from_timestamptz, to_timestamptz
 from libs.common.db.errors import house_errors
 from libs.common.errors import Misconfigured, Raced, Unavailable
 
@@ -151,9 +152,15 @@ def connect(
 
 
 async def reach(*args: Any, **options: Any) -> Any:
-    """asyncpg's own `connect`. A server that cannot be reached is said here, where it cannot be anything else."""
+    """asyncpg's own `connect`, with our way of times. A server that cannot be reached is said here, where it cannot be
+    anything else.
+    """
     try:
-        return await asyncpg.connect(*args, **options)
+        connection = await asyncpg.connect(*args, **options)
+        await connection.set_type_codec(
+            "timestamptz", schema="pg_catalog", format="binary", encoder=to_timestamptz, decoder=from_timestamptz
+        )
+        return connection
     except OSError as error:  # a time limit's error is one too
         raise Unavailable("the database", str(error) or "no answer in time") from error
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from services.classifier.domain.text import LONGEST
 
@@ -114,7 +115,7 @@ def stated_wait(text: str, posted_at: datetime | None = None) -> int | None:
     Args:
         posted_at: when the post was written; needed for days of the week ("depuis mardi"), which are left out without.
     """
-    low = text[:LONGEST].lower().replace("’", "'")
+    low = _plain(text)
     longest = 0
     for minutes, start, end in _lengths(low):
         if minutes > longest and _is_waiting(low, minutes, start, end):
@@ -126,7 +127,7 @@ def stated_wait(text: str, posted_at: datetime | None = None) -> int | None:
 
 def time_left(text: str) -> int | None:
     """Minutes until an event the text states (a departure, a closing, an exam); the soonest where it states several."""
-    low = text[:LONGEST].lower().replace("’", "'")
+    low = _plain(text)
     soonest = [int(bare[1]) for bare in _BARE.finditer(low)]
     for minutes, start, end in _lengths(low):
         ahead = _UNTIL.search(low, max(0, start - 22), start) or _LEFT_AFTER.match(low, end)
@@ -135,8 +136,17 @@ def time_left(text: str) -> int | None:
     return min(soonest, default=None)
 
 
-def _lengths(low: str) -> Iterator[tuple[int, int, int]]:
+def _plain(text: str) -> str:
+    return text[:LONGEST].lower().replace("’", "'")
+
+
+@lru_cache(maxsize=4)  # both questions are asked of a text, one after the other
+def _lengths(low: str) -> tuple[tuple[int, int, int], ...]:
     """Every length of time in the text: its minutes, where it begins and where it ends."""
+    return tuple(_found(low))
+
+
+def _found(low: str) -> Iterator[tuple[int, int, int]]:
     for found in _FIGURES.finditer(low):
         whole, tenth, inside, said, unit, half = found.groups()
         amount = int(whole) + (int(tenth) / 10 if tenth else 0) + (0.5 if half else 0)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from services.classifier.domain.heads import LANGUAGES, UNKNOWN
 
@@ -31,15 +32,15 @@ def language_of(probabilities: Sequence[float], words: int, script: str, hint: s
         return (told, BY_HINT) if told else (UNKNOWN, 0.5)
     if script != "latin":
         return (told, BY_SCRIPT) if told and told not in LANGUAGES else (script, BY_SCRIPT)
-    top = max(range(len(LANGUAGES)), key=probabilities.__getitem__)
-    p = probabilities[top]
+    p = max(probabilities)
     if p >= (SURE_OF_A_WORD_FROM if words < 3 else SURE_FROM):
-        return LANGUAGES[top], round(p, 3)
+        return LANGUAGES[probabilities.index(p)], round(p, 3)
     if told:
         return told, BY_HINT
     return UNKNOWN, round(1 - p, 3)
 
 
+@lru_cache(maxsize=256)
 def _told(hint: str) -> str:
     """The primary language of a hint, or nothing where it names none."""
     if not (match := _PRIMARY.match(hint.lower())) or _NO_LANGUAGE.fullmatch(match[0]):

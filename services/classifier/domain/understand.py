@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
+from msgspec import Struct
+
 from libs.common.events import Labels, Reach, Sentiment, Urgency
 from services.classifier.domain.durations import stated_wait, time_left
 from services.classifier.domain.figures import COLUMN, Figures, figures
@@ -44,7 +46,7 @@ _INTENT, _SENTIMENT = HEADS["intent"].start, HEADS["sentiment"].start
 _CHANNEL, _CHANNEL_SENTIMENT = HEADS["contact_channel"].start, HEADS["channel_sentiment"].start
 _REASON = HEADS["reasons"].start
 _NEEDS, _PRIVATE_ASKED, _QUESTION = COLUMN["needs_response"], COLUMN["asks_private_contact"], COLUMN["is_question"]
-_REASONS, _TOPICS = frozenset(REASONS), frozenset(TOPICS)
+_REASONS, _TOPICS, _PRESSING = frozenset(REASONS), frozenset(TOPICS), frozenset(PRESSING)
 # where a duration, a number or an address may stand: most texts are spared the search
 _CLUE = re.compile(r"(?<![@\w])\d| hour|heure|(?<=\w)@")
 _COURTEOUS = frozenset({"praise_thanks", "chatter", "spam_abuse"})
@@ -53,8 +55,7 @@ _NO_REACH = Reach()
 Again = Callable[[Sequence[str], Read], Read]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True, gc=False):
     """A text and what is known around it.
 
     Repeat contact by what stands in the conversation, and whether it is a follow-up, are the router's to add: this
@@ -249,7 +250,7 @@ def _urgency_sure(urgency: Urgency, figures: Figures, reasons: tuple[str, ...], 
     critical, pressing = figures.critical, figures.pressing
     if urgency == "critical":
         return max(critical, BY_RULE) if any(reason in told for reason in CRITICAL) else critical
-    if any(reason in reasons for reason in PRESSING):
+    if not _PRESSING.isdisjoint(reasons):
         pressing = max(pressing, BY_RULE)
     base = figures.base[URGENCIES.index(urgency)]
     if urgency == "high":

@@ -1,20 +1,21 @@
 """How likely a post is to spread: from its author's reach, its speed and its tone."""
 
 import math
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from libs.common.events import Reach
 
 FEW_FOLLOWERS, MANY_FOLLOWERS = 1_000, 100_000  # where the part begins to count, and where it is full
 FAST = 20.0  # reposts, quotes and likes a minute: where that part is full
-YOUNGEST = timedelta(minutes=1)  # younger posts count as this old: two likes in a second are no storm
+YOUNGEST_SECONDS = 60.0  # younger posts count as this old: two likes in a second are no storm
 VERIFIED_WEIGHT = 0.1  # how far a verified author closes what is missing to a full reach
+_FROM_FEW_TO_MANY, _FAST = math.log(MANY_FOLLOWERS / FEW_FOLLOWERS), math.log1p(FAST)
 HIGH = 0.6  # from this score on, `viral_risk` is a reason
 
 
-@dataclass(frozen=True, slots=True)
-class Viral:
+class Viral(Struct, frozen=True, gc=False):
     """The risk, and what made it; all from 0 to 1. What a network does not tell counts as 0."""
 
     score: float
@@ -36,10 +37,10 @@ def viral_risk(reach: Reach, negative: float, age: timedelta) -> Viral:
         negative: probability that the post is negative, 0..1; beyond, it is cut.
         age: how old the post was when its reach was read.
     """
-    followers = _part(math.log(max(reach.followers or 0, 1) / FEW_FOLLOWERS) / math.log(MANY_FOLLOWERS / FEW_FOLLOWERS))
-    reactions = sum(max(count or 0, 0) for count in (reach.reposts, reach.quotes, reach.likes))
-    minutes = max(age, YOUNGEST) / timedelta(minutes=1)
-    velocity = _part(math.log1p(reactions / minutes) / math.log1p(FAST))
+    followers = _part(math.log(max(reach.followers or 0, 1) / FEW_FOLLOWERS) / _FROM_FEW_TO_MANY)
+    reactions = max(reach.reposts or 0, 0) + max(reach.quotes or 0, 0) + max(reach.likes or 0, 0)
+    minutes = max(age.total_seconds(), YOUNGEST_SECONDS) / 60
+    velocity = _part(math.log1p(reactions / minutes) / _FAST)
     verified = 1.0 if reach.verified else 0.0
     wide = max(followers, velocity)
     if wide == 0.0 and not reactions and not reach.followers:

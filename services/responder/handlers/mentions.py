@@ -42,7 +42,8 @@ class Mentions:
 
     async def on_work_items(self, events: Sequence[Event], session: AsyncSession) -> None:
         """Keep what can be answered, and how long the answered ones waited, in whatever order that comes."""
-        routed = [_target(event) for event in of_type(MentionRouted, events)]
+        told = of_type(MentionRouted, events)
+        routed = [_target(event) for event in told]
         await store.keep_targets(session, [target for target in routed if target.outcome != "deleted"])
         withdrawn = await on_deleted(session, [target for target in routed if target.outcome == "deleted"])
         await on_held(session, events)
@@ -58,8 +59,8 @@ class Mentions:
         if self.surveys is not None:
             await self.surveys.on_events(session, events)
         if self.machines is not None:
-            opened = [event for event in of_type(MentionRouted, events) if event.outcome == "opened"]
-            await self.machines.acknowledge(session, [(event, _target(event)) for event in opened])
+            both = zip(told, routed, strict=True)
+            await self.machines.acknowledge(session, [pair for pair in both if pair[0].outcome == "opened"])
 
         def count() -> None:
             self.figures.answered([latency for latency in new if latency.how == "direct"])

@@ -46,6 +46,7 @@ __all__ = [
     "deadline",
     "deadline_before_event",
     "impossible",
+    "moment_between",
     "moment_of",
     "pause",
     "recompute",
@@ -64,6 +65,7 @@ ClockState = Literal["running", "paused", "met", "breached", "met_late", "cancel
 
 NOTICE = timedelta(minutes=10)
 """What changes a running clock leaves at least this much time, unless the old deadline was nearer."""
+_NOTHING = timedelta(0)
 
 
 class Recomputed(Struct, frozen=True, gc=False):
@@ -348,12 +350,18 @@ def _warned(clock: Clock, hours: Hours, fractions: Sequence[float], already: flo
 
 def moment_of(clock: Clock, hours: Hours, fraction: float) -> datetime | None:
     """When this fraction of the time from start to deadline is used, on the clock's calendar; 1.0 is the deadline."""
-    due = clock.due_at
-    if due is None:
+    if clock.due_at is None:
         return None
     still = timedelta(seconds=clock.paused_seconds)
-    opened = timedelta(seconds=open_seconds(hours, clock.started_at, due)) if clock.basis == "business" else still
+    return moment_between(clock.started_at, clock.due_at, clock.basis, hours, fraction, still)
+
+
+def moment_between(
+    start: datetime, due: datetime, basis: Basis, hours: Hours, fraction: float, still: timedelta = _NOTHING
+) -> datetime | None:
+    """`moment_of` a clock of this basis that stood still for so long."""
+    opened = timedelta(seconds=open_seconds(hours, start, due)) if basis == "business" else still
     calendar = hours if opened > still else ALWAYS  # a deadline before anybody is there has only elapsed time
-    whole = opened if opened > still else due - clock.started_at
-    at = after_open(calendar, clock.started_at, still + (whole - still) * fraction)
+    whole = opened if opened > still else due - start
+    at = after_open(calendar, start, still + (whole - still) * fraction)
     return at if at is None else min(at, due) if fraction < 1 else max(at, due)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -112,6 +113,7 @@ def choose(agents: Collection[Agent], needs: Needs) -> Agent | None:
     )
 
 
+@lru_cache(maxsize=4096)
 def line_of(queue: str, team: str, needs: Needs, weight: int = 1) -> str:
     """The name of the waiting line of all items of a queue that ask the same: "support-fr main x2 lang:fr=3".
 

@@ -28,13 +28,14 @@ class Place(Struct, frozen=True):
 def effective_class(urgency: str, waited: timedelta) -> int:
     """The class that counts for the order: urgency, lifted by waiting and capped below critical. 0 is critical."""
     own = RANK[urgency]
-    return own if own <= 1 else max(1, own - max(0, waited // LIFT_AFTER))
+    return own if own <= 1 or waited < LIFT_AFTER else max(1, own - waited // LIFT_AFTER)
 
 
 def next_lift(urgency: str, enqueued_at: datetime, now: datetime) -> datetime | None:
     """When waiting lifts it next; None: it is as high as waiting brings it."""
     own = RANK[urgency]
-    lifts = max(0, (now - enqueued_at) // LIFT_AFTER)
+    waited = now - enqueued_at
+    lifts = 0 if waited < LIFT_AFTER else waited // LIFT_AFTER
     return None if own - lifts <= 1 else enqueued_at + (lifts + 1) * LIFT_AFTER
 
 

@@ -113,11 +113,14 @@ def _next_at(
 def _next_warning(item: Item, setup: Setup) -> datetime | None:
     """When the next fraction of the time is used."""
     queue = setup.queues.get(item.queue)
-    if queue is None:
+    if queue is None or item.due_at is None:
         return None
     policy = setup.sla_of(queue, item.routing.sla or None)
-    fraction = next((each for each in policy.warn_at if each > item.routing.warned and each < 1), None)
-    return None if fraction is None else clocks.moment_of(clock_of(item, policy), setup.hours_of(queue), fraction)
+    for fraction in policy.warn_at:
+        if item.routing.warned < fraction < 1:
+            basis = clocks.basis_of(policy, item.urgency)
+            return clocks.moment_between(item.enqueued_at, item.due_at, basis, setup.hours_of(queue), fraction)
+    return None
 
 
 def clock_of(item: Item, policy: SlaPolicy) -> Clock:
