@@ -43,8 +43,7 @@ def keep(result: Result) -> None:
 
 
 def _page(results: Sequence[Result]) -> str:
-    latest = max(results, key=lambda result: result.at)
-    machine = "; ".join(f"{name}: {value}" for name, value in latest.machine.items() if name != "load")
+    machine = _machine(max(results, key=lambda result: result.at))
     lines = [
         f"Measured on {machine}. Kafka and PostgreSQL run on the same machine as what is measured, with fsync and "
         "synchronous commits.",
@@ -52,8 +51,12 @@ def _page(results: Sequence[Result]) -> str:
         *_table(["benchmark", "goal", "wanted", "found", ""], [_goal(r.name, g) for r in results for g in r.goals]),
     ]
     for result in results:
-        lines += ["", *_section(result)]
+        lines += ["", *_section(result, "" if _machine(result) == machine else _machine(result))]
     return "\n".join(lines) + "\n"
+
+
+def _machine(result: Result) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in result.machine.items() if name != "load")
 
 
 def _goal(name: str, goal: Goal) -> list[str]:
@@ -62,7 +65,8 @@ def _goal(name: str, goal: Goal) -> list[str]:
     return [name, goal.text, f"{sign} {goal.wanted:,g}{goal.unit}", found, goal.verdict()]
 
 
-def _section(result: Result) -> list[str]:
+def _section(result: Result, elsewhere: str) -> list[str]:
+    """`elsewhere`: the machine, where it is not the page's."""
     headers, lines = grid(result)
     settings = ", ".join(f"{name} {value:,g}" if isinstance(value, float) else f"{name} {value}"
                          for name, value in result.settings.items())  # fmt: skip
@@ -75,6 +79,7 @@ def _section(result: Result) -> list[str]:
         "",
         *(f"- {goal_line(goal)}" for goal in result.goals),
         *(f"- {note[0].upper()}{note[1:]}." for note in result.notes),
+        *([f"- On another machine: {elsewhere}."] if elsewhere else []),
         f"- {result.at:%Y-%m-%d %H:%M} UTC, load {result.machine.get('load', 'unknown')}; {settings}.",
         f"- Again: `{result.command}`",
     ]

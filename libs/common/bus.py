@@ -134,7 +134,7 @@ def partition_of(key: bytes, partitions: int) -> int:
     for word in struct.unpack_from(f"<{whole // 4}I", key):
         k = (word * m) & mask
         k ^= k >> 24
-        h = ((h * m) & mask) ^ ((k * m) & mask)
+        h = (h * m ^ k * m) & mask
     rest = key[whole:]
     if rest:
         h = ((h ^ int.from_bytes(rest, "little")) * m) & mask
