@@ -17,7 +17,8 @@ _NEW_PAGE = f"""# Benchmarks
 
 What the parts of the house cost, each beside a floor that was measured in the same run, turn by turn, so that
 whatever else the machine did hit both. Rates depend on the machine and its other work; CPU time for one mention and
-the ratio to the floor are what to compare. `make bench` measures again and rewrites this page.
+the ratio to the floor are what to compare. Where a floor's own lowest and highest are far apart, the machine had other
+work, and only the ratio says something. `make bench` measures again and rewrites this page.
 
 {BEGIN}
 {END}
