@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := .cache/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-annotate --no-header --quiet --upgrade
+  --no-annotate --no-header --quiet --upgrade
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test setup lint types unit bench kafka postgres docs site assets pictures k8s image sbom lock clean

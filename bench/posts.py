@@ -15,9 +15,8 @@ HANDLE = "skylark"
 NETWORK = "x"
 PARTITIONS = 12
 POOL = 3000  # distinct texts; ids and authors are distinct for ever
-FIRST_POST = datetime.now(UTC).replace(microsecond=0) - timedelta(
-    minutes=1
-)  # older ones would come in late, all of them
+# older ones would come in late, all of them
+FIRST_POST = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 
 _WHO = {
     "en": ["hi", "hello there", "seriously,", "ok", "so", "hey", "dear team,", "well", "again:", "quick question:"],

@@ -293,9 +293,6 @@ class Worker:
 
     def _note_alive(self, items: Sequence[_Item]) -> None:
         self._dead_in_a_row = 0
-        if not self._dead_lately:
-            self._lately.extend([False] * len(items))
-            return
         for _ in items:
             self._note(dead=False)
 

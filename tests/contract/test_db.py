@@ -289,11 +289,9 @@ async def test_a_row_that_stays_locked_is_a_race(postgres_database: Database) ->
         await put(session, "a")
     async with postgres_database.begin() as holding:
         await holding.execute(change)
-        began = asyncio.get_running_loop().time()
-        with pytest.raises(Raced, match="lock timeout"):
+        with pytest.raises(Raced, match="lock timeout"):  # the statement's would be Unavailable
             async with postgres_database.begin() as session:
                 await session.execute(change)
-        assert 1.5 < asyncio.get_running_loop().time() - began < 3.5
 
 
 @pytest.mark.postgres

@@ -157,12 +157,16 @@ async def reach(*args: Any, **options: Any) -> Any:
     """
     try:
         connection = await asyncpg.connect(*args, **options)
-        await connection.set_type_codec(
-            "timestamptz", schema="pg_catalog", format="binary", encoder=to_timestamptz, decoder=from_timestamptz
-        )
-        return connection
+        try:
+            await connection.set_type_codec(
+                "timestamptz", schema="pg_catalog", format="binary", encoder=to_timestamptz, decoder=from_timestamptz
+            )
+        except BaseException:
+            connection.terminate()  # nobody else has it yet
+            raise
     except OSError as error:  # a time limit's error is one too
         raise Unavailable("the database", str(error) or "no answer in time") from error
+    return connection
 
 
 def server_settings(service: str) -> dict[str, str]:

@@ -155,10 +155,10 @@ def after_open(hours: Hours, start: datetime, span: timedelta) -> datetime | Non
         start = _utc(start)
     if span <= _NOTHING:
         return start
-    last = start + GIVEN_WITHIN
     if hours.always_open:
         return start + span if span <= GIVEN_WITHIN else None
     year, month, left = start.year, start.month, span
+    last = start + GIVEN_WITHIN
     starts, ends, before = _month(hours, year, month)
     index = bisect_right(ends, start)  # the first that ends later
     if index < len(ends) and starts[index] < start:
