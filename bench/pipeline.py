@@ -26,7 +26,7 @@ BACKLOG = 100_000
 GOAL_P99_MS = 250
 GOAL_DRAIN = 8_000
 REQUEST_SECONDS = 0.01  # what comes in this time goes in one request
-WARM_UP = 20_000
+WARM_UP, WARM_UP_RATE, WARM_UP_SECONDS = 20_000, 1_000, 40  # so long Java compiles Kafka's code, on our cores
 CATCH_UP_SECONDS = 240.0
 BACKLOG_REQUEST = 500
 GROWING_SHARE = 0.02  # of the rate: above, the lag grows
@@ -96,7 +96,8 @@ async def _measure(services: Services, seed: int, load: Load) -> dict[str, tuple
     posts = Posts(seed)
     phases: dict[str, tuple[Turn, Figures]] = {}
     async with Lag(services.parts.bootstrap, services.parts.database) as lag:
-        await _backlog(services, lag, posts, WARM_UP)  # Kafka's own code is not compiled yet
+        await _backlog(services, lag, posts, WARM_UP)
+        await _steady(services, lag, _requests(services, posts, WARM_UP_RATE, WARM_UP_SECONDS), WARM_UP_RATE)
         phases["steady"] = await _steady(services, lag, _requests(services, posts, load.rate, load.seconds), load.rate)
         if load.burst:
             requests = _requests(services, posts, load.burst, BURST_SECONDS)

@@ -25,7 +25,7 @@ from services.router.handlers.messages import Messages
 from services.router.store.lines import Lines
 from services.router.store.setup import Setups
 
-QUESTION = "routing with its whole transaction, in batches of 500, all by authors nobody knows yet"
+QUESTION = f"routing with its whole transaction, in batches of {MAX_BATCH:,}, all by authors nobody knows yet"
 GOAL = 0.60
 FASTEST_EXPECTED = 60_000  # mentions a second: so many are made before each turn
 TABLES = ("mentions", "conversations", "work_items", "work_item_changes", "own_posts", "clocks", "outbox")

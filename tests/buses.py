@@ -94,8 +94,8 @@ class OnKafka(InMemory):
         super().__init__()
         self._bootstrap = bootstrap
 
-    async def open(self, instance: str | None = None) -> Bus:
-        return self._keep(KafkaBus(self._bootstrap, PARTITIONS, instance))
+    async def open(self, instance: str | None = None, partitions: int = PARTITIONS) -> Bus:
+        return self._keep(KafkaBus(self._bootstrap, partitions, instance))
 
     async def reopen(self, bus: Bus) -> Bus:
         self._opened.remove(bus)

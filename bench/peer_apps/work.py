@@ -6,7 +6,7 @@ KAFKA = os.environ.get("BENCH_KAFKA", "")
 DATABASE = os.environ.get("BENCH_DATABASE", "")
 RUN = os.environ.get("BENCH_RUN", "bench")
 RAW, CLASSIFIED, ROUTED = (f"{RUN}.{stage}" for stage in ("raw", "classified", "routed"))
-BATCH = 500
+BATCH = 1000
 
 RULES = (
     ("complaint", ("charged", "débité", "never", "jamais", "closed", "fermé", "sin reembolso")),

@@ -49,7 +49,7 @@ BOARD = Board(
         ),
         stat_of(
             "Time for a batch, p99",
-            "To classify one batch of at most 500 records. From 2 s a batch passes with base labels, to confirm.",
+            "To classify one batch of at most 1,000 records. From 2 s a batch passes with base labels, to confirm.",
             "histogram_quantile(0.99, sum by (le) (rate(classify_seconds_bucket[$__range])))",
             unit="s", steps=[(0.5, ORANGE), (2, RED)], base=GREEN,
         ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-MAX_BATCH = 500  # records in one batch: the knee of the database's batch curve
+MAX_BATCH = 1000  # records in one batch: decision 0036
 MAX_VALUE_BYTES = 900 * 1024  # what a service may publish; topics allow 2 MiB, dead letters take all
 
 

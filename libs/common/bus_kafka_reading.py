@@ -41,6 +41,7 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]
         self._idle.set()
         self._flooded = False  # the last batch was full
         self._read_to: dict[TopicPartition, int] = {}
+        self._turns: list[TopicPartition] = []  # where more waits; who had none for longest comes first
         self._poll: asyncio.Future[Any] | None = None
         self.failed: BaseException | None = None  # what the handler raised
 
@@ -96,20 +97,26 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]
         return found
 
     async def _shares(self) -> Found:
-        """Where more waits than a batch holds: the same for each partition, then whatever has room.
+        """Where more waits than a batch holds: to each topic its share, from the partitions that had none for longest.
 
-        The client alone would empty one partition's fetched megabyte before it looks at the next. With a time
-        limit of 0 it gives what is there without yielding, so that nothing is revoked in between.
+        The client alone would empty one partition's fetched megabyte before it looks at the next, and a little of each
+        would be dear: what a batch tells is one write in the log for each partition it came from. With a time limit
+        of 0 the client gives what is there without yielding, so that nothing is revoked in between.
         """
-        places = self._consumer.assignment()
+        ours = self._consumer.assignment()
+        self._turns = [place for place in self._turns if place in ours] + sorted(ours.difference(self._turns))
+        room = dict.fromkeys(self._topics, MAX_BATCH // len(self._topics))
         found: Found = defaultdict(list)
-        room = MAX_BATCH
-        for where in (*((place,) for place in places), ()):
-            most = min(room, max(1, MAX_BATCH // len(places))) if where else room
-            some = await self._consumer.getmany(*where, timeout_ms=0, max_records=most) if most else {}
-            for place, records in some.items():
+        for place in tuple(self._turns):
+            if most := room[place.topic]:
+                for records in (await self._consumer.getmany(place, timeout_ms=0, max_records=most)).values():
+                    found[place] += records
+                    room[place.topic] -= len(records)
+                    self._turns.remove(place)
+                    self._turns.append(place)
+        if most := MAX_BATCH - sum(map(len, found.values())):
+            for place, records in (await self._consumer.getmany(timeout_ms=0, max_records=most)).items():
                 found[place] += records
-                room -= len(records)
         return found
 
     async def _finish(self, found: Found) -> None:

@@ -20,7 +20,7 @@ from libs.common.metrics import Metrics
 
 log = structlog.get_logger()
 
-RELAY_BATCH = 1000
+RELAY_BATCH = 2000
 POLL_SECONDS = 0.5
 VACUUM_ROWS = 50_000  # dead ones, over which every turn walks to the oldest that lives
 INBOX_KEPT = timedelta(days=8)  # longer than any topic keeps a record

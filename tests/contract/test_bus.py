@@ -12,6 +12,8 @@ from libs.common.errors import Rejected, Unavailable
 from tests.builders import PARTITIONS, record
 from tests.buses import Buses, Reader, a_name, joined, never, scanned
 
+MANY = 2 * MAX_BATCH + 700
+
 # --- what goes in comes out
 
 
@@ -93,12 +95,12 @@ async def test_dead_letters_take_records_that_are_larger(bus: Bus, buses: Buses)
 # --- batches
 
 
-async def test_a_batch_holds_at_most_500(bus: Bus, topic: str) -> None:
-    await bus.publish([record(topic, b"%d" % n, key=b"%d" % n) for n in range(1700)])
+async def test_a_batch_has_a_limit(bus: Bus, topic: str) -> None:
+    await bus.publish([record(topic, b"%d" % n, key=b"%d" % n) for n in range(MANY)])
     async with Reader(bus, topic, a_name("group")) as reader:
-        await reader.has(1700)
+        await reader.has(MANY)
     assert max(len(batch) for batch in reader.batches) == MAX_BATCH
-    assert sorted(int(value or b"") for value in reader.values) == list(range(1700))
+    assert sorted(int(value or b"") for value in reader.values) == list(range(MANY))
 
 
 async def test_a_batch_is_what_is_there_over_all_partitions(bus: Bus, topic: str) -> None:
@@ -152,10 +154,10 @@ async def test_one_consumer_reads_several_topics(bus: Bus, buses: Buses) -> None
 
 async def test_a_flood_in_one_topic_does_not_hold_up_another(bus: Bus, buses: Buses) -> None:
     flooded, quiet = await buses.topic(), await buses.topic()
-    await bus.publish([record(flooded, b"%d" % n, key=b"%d" % n) for n in range(3000)])
+    await bus.publish([record(flooded, b"%d" % n, key=b"%d" % n) for n in range(2 * MANY)])
     await bus.publish([record(quiet, b"urgent")])
     async with Reader(bus, [flooded, quiet], a_name("group")) as reader:
-        await reader.has(3001)
+        await reader.has(2 * MANY + 1)
     when = next(i for i, batch in enumerate(reader.batches) if any(r.topic == quiet for r in batch))
     assert when <= 2, [len(batch) for batch in reader.batches]
 
@@ -266,10 +268,10 @@ async def test_the_pulse_tells_what_waits_beyond_the_batch_in_hand(bus: Bus, top
     async def handle(batch: Sequence[Record]) -> None:
         lags.append(reader.pulse.lag[topic])
 
-    await bus.publish([record(topic, b"%d" % n, partition=1) for n in range(1200)])
+    await bus.publish([record(topic, b"%d" % n, partition=1) for n in range(2 * MAX_BATCH + 200)])
     async with Reader(bus, topic, a_name("group"), handle) as reader:
-        await reader.has(1200)
-    assert lags == [700, 200, 0]
+        await reader.has(2 * MAX_BATCH + 200)
+    assert lags == [MAX_BATCH + 200, 200, 0]
 
 
 async def test_a_hanging_handler_is_seen_by_the_pulse_and_an_idle_consumer_is_not(bus: Bus, topic: str) -> None:

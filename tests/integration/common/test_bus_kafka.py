@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from libs.common.bus import Record
+from libs.common.bus import MAX_BATCH, Record
 from libs.common.bus_kafka import PUBLISH_SECONDS
 from libs.common.bus_kafka_reading import KEEP_POLLING_SECONDS
 from libs.common.errors import Misconfigured, Unavailable
@@ -52,6 +52,20 @@ async def test_two_consumers_share_the_partitions_and_nobody_gets_a_record_twice
     mine, theirs = ({(r.partition, r.offset) for r in reader.finished} for reader in (first, second))
     assert mine.isdisjoint(theirs)
     assert len({partition for partition, _ in theirs}) == PARTITIONS // 2
+
+
+async def test_a_flood_comes_from_few_partitions_a_batch_and_holds_up_none(log: OnKafka) -> None:
+    """The client alone would stay with each partition until its fetched megabyte is empty, here for four batches."""
+    bus, topic, each = await log.open(partitions=12), await log.topic(partitions=12), 4 * MAX_BATCH
+    flooded, quiet = range(0, 12, 2), range(1, 12, 2)
+    await bus.publish([record(topic, b"flood", partition=n) for n in flooded for _ in range(each)])
+    await bus.publish([record(topic, b"alone", partition=n) for n in quiet])
+    async with Reader(bus, topic, a_name("group")) as reader:
+        await reader.has(len(flooded) * each + len(quiet))
+    firsts = {n: next(i for i, batch in enumerate(reader.batches) if n in partitions(batch)) for n in range(12)}
+    assert max(firsts.values()) <= len(flooded) + 1, firsts
+    of_flood = [len(partitions(batch) & set(flooded)) for batch in reader.batches]
+    assert sum(of_flood) <= 2 * len(of_flood), of_flood
 
 
 async def test_a_restarted_member_takes_its_partitions_back_and_the_others_notice_nothing(
