@@ -51,7 +51,7 @@ def measure(options: Options) -> Result:
                 "generator": own_cpu,
                 **parts.cpu,
             }
-            turns = uvloop.run(_measure(services, _Floor(parts, run, floor_cpu), options.seed, seconds, rounds))
+            turns = uvloop.run(_measure(services, _Floor(parts, run, floor_cpu), options, seconds, rounds))
     waits = [wait for turn in turns[_name("four services", GOAL_RATE)] for wait in turn.waits_ms]
     found = round(nearest_rank(waits, 0.99), 1)
     return Result(
@@ -84,13 +84,13 @@ def _topics(parts: Parts, run: str) -> Iterator[None]:
 
 
 async def _measure(
-    services: Services, floor: "_Floor", seed: int, seconds: float, rounds: int
+    services: Services, floor: "_Floor", options: Options, seconds: float, rounds: int
 ) -> dict[str, list[Turn]]:
-    posts = Posts(seed)
+    posts, warm_up = Posts(options.seed), options.warm_up_seconds(WARM_UP_SECONDS)
     async with AsyncExitStack() as stack:
         lag = await stack.enter_async_context(Lag(services.parts.bootstrap, services.parts.database))
-        await floor.turn(posts, GOAL_RATE, WARM_UP_SECONDS / 4)
-        await _ours(services, lag, posts, GOAL_RATE, WARM_UP_SECONDS)
+        await floor.turn(posts, GOAL_RATE, warm_up / 4)
+        await _ours(services, lag, posts, GOAL_RATE, warm_up)
         sides: dict[str, Side] = {}
         for rate in RATES:
             sides[_name("floor", rate)] = partial(floor.turn, posts, rate, seconds)

@@ -22,6 +22,10 @@ class Options:
         seconds = default if self.seconds is None else self.seconds
         return min(seconds, 0.5) if self.quick else seconds
 
+    def warm_up_seconds(self, default: float) -> float:
+        """How long is worked before anything is measured."""
+        return 0.5 if self.quick else default
+
     def rounds(self, default: int) -> int:
         """How many times each side is measured."""
         return min(2, default) if self.quick else default

@@ -26,7 +26,8 @@ BACKLOG = 100_000
 GOAL_P99_MS = 250
 GOAL_DRAIN = 8_000
 REQUEST_SECONDS = 0.01  # what comes in this time goes in one request
-WARM_UP, WARM_UP_RATE, WARM_UP_SECONDS = 20_000, 1_000, 40  # so long Java compiles Kafka's code, on our cores
+WARM_UP, WARM_UP_RATE = 20_000, 1_000
+WARM_UP_SECONDS = 40.0  # so long Java compiles Kafka's code, on the cores that are measured
 CATCH_UP_SECONDS = 240.0
 BACKLOG_REQUEST = 500
 GROWING_SHARE = 0.02  # of the rate: above, the lag grows
@@ -40,6 +41,7 @@ class Load:
     seconds: float = SECONDS
     burst: float = BURST
     backlog: int = BACKLOG
+    warm_up_seconds: float = WARM_UP_SECONDS
 
 
 def measure(options: Options) -> Result:
@@ -49,6 +51,7 @@ def measure(options: Options) -> Result:
         seconds=options.turn_seconds(SECONDS) if not options.quick else 5.0,
         burst=BURST if options.burst is None else options.burst,
         backlog=BACKLOG if options.backlog is None else options.backlog,
+        warm_up_seconds=options.warm_up_seconds(WARM_UP_SECONDS),
     )
     with (
         real_parts(
@@ -97,7 +100,7 @@ async def _measure(services: Services, seed: int, load: Load) -> dict[str, tuple
     phases: dict[str, tuple[Turn, Figures]] = {}
     async with Lag(services.parts.bootstrap, services.parts.database) as lag:
         await _backlog(services, lag, posts, WARM_UP)
-        await _steady(services, lag, _requests(services, posts, WARM_UP_RATE, WARM_UP_SECONDS), WARM_UP_RATE)
+        await _steady(services, lag, _requests(services, posts, WARM_UP_RATE, load.warm_up_seconds), WARM_UP_RATE)
         phases["steady"] = await _steady(services, lag, _requests(services, posts, load.rate, load.seconds), load.rate)
         if load.burst:
             requests = _requests(services, posts, load.burst, BURST_SECONDS)
