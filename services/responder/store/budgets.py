@@ -28,6 +28,7 @@ Account = tuple[str, str]
 _KEY = ("network", "handle", "operation")
 _BUDGET = sa.select(*BUDGETS.c)
 _BREAKER = sa.select(*BREAKERS.c)
+_ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('responder.take'))")  # before there is any row to lock
 _FORGIVEN = timedelta(days=1)
 _LONGEST_STOP = timedelta(hours=1)
 
@@ -73,7 +74,8 @@ async def one_at_a_time(session: AsyncSession) -> None:
 
     Else one would pass over what another has locked, and give to the less important what the network still allows.
     """
-    await session.execute(sa.select(BUDGETS.c.network).order_by(*(BUDGETS.c[name] for name in _KEY)).with_for_update())
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
+        await session.execute(_ONE_AT_A_TIME)
 
 
 async def keep(session: AsyncSession, budgets: Sequence[Budget]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from libs.common import __version__
-from libs.common.bus import Record
+from libs.common.bus import MAX_BATCH, Record
 from libs.common.bus_local import LocalBus
 from libs.common.errors import Raced, Rejected, Unavailable
 from libs.common.events import CLASSIFIED, RAW, Event
@@ -65,8 +65,8 @@ async def test_the_lag_counts_the_batch_in_hand_and_falls_to_nothing(line: Line)
         seen.append(figure(line.metrics, "consumer_lag_records", group="tests", topic=RAW))
 
     line.does = look
-    await line.hears(*(published(received()) for _ in range(700)))
-    assert seen == [700, 200]
+    await line.hears(*(published(received()) for _ in range(MAX_BATCH + 200)))
+    assert seen == [MAX_BATCH + 200, 200]
     assert figure(line.metrics, "consumer_lag_records", group="tests", topic=RAW) == 0
 
 
