@@ -46,7 +46,7 @@ def measure(options: Options) -> Result:
         },
         notes=[
             "ours decodes, copies and encodes each event, with its headers, traceparent, metrics and dead-letter "
-            "watch; the floor passes bytes on: getmany(500), send_batch, one commit a batch",
+            "watch; the floor passes bytes on: as many at a time, send_batch, one commit a batch",
             f"of the floor's rate: {ratio(ours, floor):.2f}; of its CPU: {cpu_ratio(ours, floor):.2f}",
         ],
         command=options.command("hop"),
