@@ -279,13 +279,23 @@ def brands_of(file: Path, brands: str | None) -> tuple[list[Handle], str]:
         if not beside.exists():
             return [], f"no {beside.name} beside it and no --brands: every mention goes to the handle `default`"
         found, where = posts.brands_in(beside), beside.name
-    elif Path(brands).is_file():
+    elif _is_path(brands):
         found, where = posts.brands_in(Path(brands)), brands
     else:
         found, where = posts.brands_named(brands), "--brands"
     if not found:
         raise Trouble(f"--brands {brands!r} names no brand: write names, or a file of users with verified_brand")
     return found, f"{len(found)} handles from {where}"
+
+
+def _is_path(brands: str) -> bool:
+    """A file that is there, or was mistyped; not a list of names, which may be longer than a path can be."""
+    if brands.endswith(".ndjson") or "/" in brands:
+        return True
+    try:
+        return Path(brands).is_file()
+    except OSError:
+        return False
 
 
 def now() -> datetime:

@@ -14,7 +14,7 @@ from cli import posts
 from cli.house import House
 from cli.pace import Full, Rate, Speed
 from cli.replay import Plan, Position, Replay, Tally, brands_of
-from cli.trouble import Away, Refused
+from cli.trouble import Away, Refused, Trouble
 from libs.common.events import MentionReceived
 from tests.integration.ingest.world import World, world_of
 
@@ -243,3 +243,16 @@ async def test_without_users_and_brands_everything_goes_to_the_default_handle(wo
     (mention,) = await world.told()
     assert isinstance(mention, MentionReceived)
     assert mention.handle == "default"
+
+
+def test_more_names_than_a_path_can_hold_are_names(tmp_path: Path) -> None:
+    names = [f"brand{n}" for n in range(1000)]
+    found, where = brands_of(tmp_path / "posts.ndjson", ",".join(names))
+    assert [handle.username for handle in found] == names
+    assert where == "1000 handles from --brands"
+
+
+@pytest.mark.parametrize("mistyped", ["nowhere/brands", "uesrs.ndjson"])
+def test_a_mistyped_file_of_brands_is_not_taken_for_a_name(tmp_path: Path, mistyped: str) -> None:
+    with pytest.raises(Trouble, match=f"{mistyped} cannot be read: No such file"):
+        brands_of(tmp_path / "posts.ndjson", mistyped)
