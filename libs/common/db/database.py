@@ -181,6 +181,8 @@ def server_settings(service: str) -> dict[str, str]:
         **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material"), "off"),
         # PostgreSQL does not know what a LIMIT will be, thinks that it could do better, and plans each time anew.
         "plan_cache_mode": "force_generic_plan",
+        # Nor does such a plan know that a question finds nothing: each look for what is due would start processes.
+        "max_parallel_workers_per_gather": "0",
         "lock_timeout": f"{LOCK_SECONDS}s",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",

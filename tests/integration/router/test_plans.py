@@ -229,16 +229,25 @@ async def test_nothing_that_a_days_work_asks_reads_all_of_a_table_that_grows(wor
     with _listening() as asked:
         await _a_day(world)
 
-    connection = await asyncpg.connect(world.database_url, server_settings=server_settings("router"))
+    connection = await asyncpg.connect(world.database_url, server_settings=server_settings("router") | _EAGER)
     try:
         tables = dict(await connection.fetch("SELECT indexname, tablename FROM pg_indexes WHERE schemaname = 'router'"))
-        found = {}
+        found, starting = {}, []
         for statement, values in asked.items():
             plan = await _kept(connection, statement, len(values))
             if whole := [scan for scan in _scans(plan) if _whole(scan, tables)]:
                 found[statement] = [(scan["Node Type"], scan.get("Index Name")) for scan in whole]
+            if "Gather" in json.dumps(plan):
+                starting.append(statement)
     finally:
         await connection.close()
 
     assert len(asked) > 60
     assert found == {}
+    assert starting == []  # processes, for each answer
+
+
+_EAGER = dict.fromkeys(
+    ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size", "min_parallel_index_scan_size"), "0"
+)
+"""As if the tables were so large that more processes pay."""

@@ -90,6 +90,7 @@ def test_a_service_asks_for_its_schema_and_its_limits() -> None:
         "enable_mergejoin": "off",
         "enable_material": "off",
         "plan_cache_mode": "force_generic_plan",
+        "max_parallel_workers_per_gather": "0",
         "lock_timeout": "2s",
         "statement_timeout": "4s",
         "idle_in_transaction_session_timeout": "15s",
